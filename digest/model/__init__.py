@@ -1,0 +1,82 @@
+"""The records and states that every part of the program speaks in; standard library only.
+
+A record's type tells its moment: PaperData is parsed, Candidate may be picked, Pick was picked,
+Wording is what a picked item said, Edition is what one person gets. All records are frozen;
+every datetime in them is aware and in UTC.
+"""
+
+from digest.model.delivery import (
+    Envelope,
+    Fate,
+    MessageKind,
+    OutboxState,
+    Outcome,
+    Site,
+)
+from digest.model.editions import (
+    Edition,
+    Entry,
+    Parts,
+    Pick,
+    Ranking,
+    Reason,
+    ReasonKind,
+    Section,
+)
+from digest.model.papers import (
+    Announce,
+    Broken,
+    Candidate,
+    Count,
+    Listing,
+    PaperData,
+    Reading,
+    ReadingState,
+    Request,
+    Standing,
+    Wording,
+)
+from digest.model.people import (
+    Cadence,
+    Example,
+    InterestKind,
+    Profile,
+    Status,
+    Subscriber,
+    Topic,
+)
+
+__all__ = [
+    "Announce",
+    "Broken",
+    "Cadence",
+    "Candidate",
+    "Count",
+    "Edition",
+    "Entry",
+    "Envelope",
+    "Example",
+    "Fate",
+    "InterestKind",
+    "Listing",
+    "MessageKind",
+    "OutboxState",
+    "Outcome",
+    "PaperData",
+    "Parts",
+    "Pick",
+    "Profile",
+    "Ranking",
+    "Reading",
+    "ReadingState",
+    "Reason",
+    "ReasonKind",
+    "Request",
+    "Section",
+    "Site",
+    "Standing",
+    "Status",
+    "Subscriber",
+    "Topic",
+    "Wording",
+]

@@ -1,0 +1,15 @@
+"""The one rule that all records keep: their moments are aware and in UTC."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+
+def require_utc(record: Any) -> None:
+    """Refuse a record that holds a naive or non-UTC datetime; names the field. For __post_init__."""
+    for f in fields(record):
+        value = getattr(record, f.name)
+        if isinstance(value, datetime) and value.tzinfo is not UTC:
+            raise ValueError(f"{type(record).__name__}.{f.name} must be in UTC, got {value!r}")
