@@ -8,7 +8,7 @@ from typing import Any
 
 
 def require_utc(record: Any) -> None:
-    """Refuse a record that holds a naive or non-UTC datetime; names the field. For __post_init__."""
+    """Refuse a record that holds a datetime not in UTC; names the field. For __post_init__."""
     for f in fields(record):
         value = getattr(record, f.name)
         if isinstance(value, datetime) and value.tzinfo is not UTC:
