@@ -1,0 +1,141 @@
+"""The database connection: one place that knows SQLite from PostgreSQL, transactions and errors.
+
+`Store` hands out transactions; the caller opens them, the functions of this package never commit.
+SQLAlchemy's errors leave this module as errors of ours, with what to check.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from sqlite3 import sqlite_version_info
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+
+from digest.errors import StoreBusy, StoreError, StoreFull
+
+BUSY_TIMEOUT_S = 30
+
+
+class Store:
+    """One database. Cheap to make; connects when first used; close it when done."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _make_engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads; sees one consistent state, holds up no writer."""
+        with _our_errors(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that commits when the block ends well, and leaves no trace otherwise."""
+        with _our_errors(), self.engine.connect() as connection:
+            connection = connection.execution_options(digest_writes=True)
+            with connection.begin():
+                yield connection
+
+    @property
+    def path(self) -> Path | None:
+        """The file of a SQLite database; None for others."""
+        name = self.engine.url.database
+        return Path(name) if self.is_sqlite and name and name != ":memory:" else None
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def db_now(tx: Connection) -> datetime:
+    """The database's own clock: the one that leases of all processes are measured by."""
+    if tx.dialect.name == "sqlite":
+        stamp = tx.execute(text("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')")).scalar_one()
+        return datetime.fromisoformat(stamp).replace(tzinfo=UTC)
+    moment: datetime = tx.execute(select(func.clock_timestamp())).scalar_one()
+    return moment.astimezone(UTC)
+
+
+def _json(value: Any) -> str:
+    # one spelling for one value, readable, and searchable: authors stand in the full-text index
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def _make_engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite_engine(url)
+        if parsed.get_backend_name() == "postgresql":
+            return create_engine(url, pool_pre_ping=True, pool_size=8, json_serializer=_json)
+    except NoSuchModuleError as error:
+        raise StoreError(f"database.url: no driver for {url.split(':')[0]!r}") from error
+    except ImportError as error:
+        raise StoreError(
+            "PostgreSQL needs its driver: install digest with the extra `postgres`"
+        ) from error
+    except ArgumentError as error:
+        raise StoreError("database.url is not a database address") from error
+    raise StoreError("database.url must begin with sqlite:/// or postgresql+psycopg://")
+
+
+def _sqlite_engine(url: str) -> Engine:
+    if sqlite_version_info < (3, 35):
+        raise StoreError("SQLite 3.35 or newer is needed (for RETURNING)")
+    engine = create_engine(
+        url,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
+        json_serializer=_json,
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, record: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        # FULL: a committed state survives the loss of power, which the ledger promises
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # pysqlite would begin late and without a write lock: two writers that both read first
+        # would then fail with "database is locked" instead of waiting for each other
+        writes = connection.get_execution_options().get("digest_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise _operational(error) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreError("the database connection was lost") from error
+        raise
+
+
+def _operational(error: OperationalError) -> StoreError:
+    said = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
+    words = said.lower()
+    if "disk is full" in words or "no space left" in words:
+        return StoreFull(f"the disk is full; free some space and start again ({said})")
+    if "readonly" in words or "read-only" in words:
+        return StoreFull(f"the database cannot be written: its disk is read-only ({said})")
+    if "unable to open" in words:
+        return StoreError(f"the database file cannot be opened: check its folder's rights ({said})")
+    if "locked" in words:
+        return StoreBusy(f"another process held the database for {BUSY_TIMEOUT_S} s ({said})")
+    if "disk i/o" in words:
+        return StoreFull(f"the disk refuses: full, read-only or broken ({said})")
+    return StoreError(f"the database refuses: {said}")

@@ -1,0 +1,126 @@
+"""The schema's version: bringing it up to date, refusing what this program was not written for,
+and consistent copies while running. Alembic is imported only when there is something to do.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from digest.errors import BadInput, StoreError, StoreFull, StoreVersion
+from digest.resources import data_path
+from digest.store.engine import Store
+
+# any number will do, as long as every process uses the same: two that migrate must queue up
+_ADVISORY_LOCK = 7031931
+
+
+def head_version() -> str:
+    """The schema version this program is written for: the name of its newest migration."""
+    return max(p.name.split("_")[0] for p in data_path("migrations").glob("versions/[0-9]*.py"))
+
+
+def stored_version(tx: Connection) -> str | None:
+    """The schema version of the database; None when it is empty."""
+    if not inspect(tx).has_table("alembic_version"):
+        return None
+    version: str | None = tx.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return version
+
+
+def open_store(url: str) -> Store:
+    """A store whose schema fits this program; an empty database is set up on the way.
+
+    Raises StoreVersion when the schema is newer (upgrade the program) or older (run
+    `digest migrate`: never silently, an operator wants a backup first).
+    """
+    store = Store(url)
+    with store.read() as tx:
+        stored = stored_version(tx)
+    if stored is None:
+        migrate(store)
+    elif stored < head_version():
+        raise StoreVersion(
+            f"the database is at version {stored}, this program needs {head_version()}: "
+            "make a copy with `digest backup FILE`, then run `digest migrate`"
+        )
+    else:
+        refuse_newer(stored)
+    return store
+
+
+def refuse_newer(stored: str | None) -> None:
+    """Raise StoreVersion when the database was written by a newer program."""
+    if stored is not None and stored > head_version():
+        raise StoreVersion(
+            f"the database is at version {stored}, newer than this program ({head_version()}): "
+            "install the newer digest, or restore the copy made before the upgrade"
+        )
+
+
+def migrate(store: Store) -> tuple[str | None, str]:
+    """Bring the schema up to date; returns the versions before and after.
+
+    One transaction for all steps: when one fails nothing has happened.
+    """
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(data_path("migrations")).replace("%", "%%"))
+    with store.write() as tx:
+        if not store.is_sqlite:
+            tx.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _ADVISORY_LOCK})
+        before = stored_version(tx)
+        refuse_newer(before)
+        config.attributes["connection"] = tx
+        command.upgrade(config, "head")
+        return before, head_version()
+
+
+def backup(store: Store, target: Path) -> None:
+    """Write a consistent copy of the database to a new file, while others go on working."""
+    if target.exists():
+        raise BadInput(f"{target} exists already; name a new file")
+    if not target.parent.is_dir():
+        raise BadInput(f"{target.parent} is not a folder")
+    partial = target.with_name(target.name + ".partial")
+    try:
+        if store.path is not None:
+            _copy_sqlite(store.path, partial)
+        else:
+            _dump_postgresql(store.url, partial)
+        partial.replace(target)
+    except OSError as error:
+        raise StoreFull(f"{target} cannot be written: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _copy_sqlite(path: Path, target: Path) -> None:
+    try:
+        with sqlite3.connect(path) as origin, sqlite3.connect(target) as copy:
+            origin.backup(copy, pages=4096)
+        copy.close()
+        origin.close()
+    except sqlite3.Error as error:
+        raise StoreFull(f"the copy could not be written: {error}") from error
+
+
+def _dump_postgresql(url: str, target: Path) -> None:
+    program = shutil.which("pg_dump")
+    if program is None:
+        raise StoreError("pg_dump is not installed; it comes with PostgreSQL's client programs")
+    address = url.replace("postgresql+psycopg://", "postgresql://")
+    done = subprocess.run(
+        [program, "--format=custom", f"--file={target}", f"--dbname={address}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise StoreError(f"pg_dump failed: {done.stderr.strip().splitlines()[-1:]}")

@@ -1,0 +1,320 @@
+"""Every table and column, with its meaning. Migrations build the same thing step by step; a test
+holds the two against each other on both databases. Only digest/store/ imports this.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """Aware UTC in, aware UTC out; SQLite keeps no zone, PostgreSQL hands back its session's."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a moment without a zone cannot be stored: {value!r}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        # batch mode can only change SQLite constraints that have names
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _key(table: str, **options: Any) -> Column[int]:
+    return Column(f"{table}_id", ForeignKey(f"{table}.id", ondelete="CASCADE"), **options)
+
+
+# --- collecting
+
+source = Table(
+    "source",
+    metadata,
+    Column("name", Text, primary_key=True),  # as in the configuration
+    Column("kind", Text, nullable=False),
+    Column("next_fetch_at", UTCDateTime),  # null: as soon as possible
+    Column("last_read_at", UTCDateTime),  # last time anything was read well
+    Column("failures", Integer, nullable=False, default=0),  # passes in a row with an error
+    Column("last_error", Text),  # of the last pass; null when it went well
+    Column("lease_owner", Text),  # the process that is reading it now
+    Column("lease_until", UTCDateTime),  # by the database's clock
+)
+
+reading = Table(
+    "reading",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("label", Text, nullable=False),  # what was asked: a day, a category
+    Column("url", Text, nullable=False),
+    Column("read_at", UTCDateTime, nullable=False),
+    Column("state", Text, nullable=False),  # ReadingState
+    Column("settled", Boolean, nullable=False, default=False),  # may be held against the usual
+    Column("entries", Integer, nullable=False, default=0),
+    Column("new", Integer, nullable=False, default=0),
+    Column("merged", Integer, nullable=False, default=0),
+    Column("broken", Integer, nullable=False, default=0),
+    Column("error", Text),
+    Index(None, "source", "label", "read_at"),
+    Index(None, "read_at"),
+)
+
+validator = Table(
+    "validator",
+    metadata,
+    Column("url", Text, primary_key=True),
+    Column("etag", Text),
+    Column("last_modified", Text),
+)
+
+host = Table(
+    "host",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("free_at", UTCDateTime),  # when the next request may leave, for all processes
+    Column("held_until", UTCDateTime),  # the server asked us to stay away until then
+)
+
+# --- items
+
+item = Table(
+    "item",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),  # the best key known
+    Column("arxiv_id", Text),
+    Column("version", Integer),  # highest arXiv version seen
+    Column("doi", Text),
+    Column("url", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("abstract", Text, nullable=False),
+    Column("authors", JSON, nullable=False),
+    Column("categories", JSON, nullable=False),
+    Column("organization", Text),
+    Column("published_at", UTCDateTime),
+    Column("pdf_url", Text),
+    Column("code_url", Text),
+    Column("project_url", Text),
+    Column("discussion_url", Text),
+    Column("told_by", Text, nullable=False),  # kind of the source that title and abstract are from
+    Column("withdrawn", Boolean, nullable=False, default=False),
+    Column("offered", Boolean, nullable=False, default=True),  # false: only ever seen as replaced
+    Column("first_seen_at", UTCDateTime, nullable=False),
+    Column("changed_at", UTCDateTime, nullable=False),  # last change of the columns above
+    Column("embedding", LargeBinary),  # float16 vector of title and abstract
+    Column("embedded_by", Text),  # fingerprint of the model that made it
+    Index(None, "first_seen_at"),
+)
+
+item_key = Table(
+    "item_key",
+    metadata,
+    Column("key", Text, primary_key=True),  # every key under which the item was ever seen
+    _key("item", nullable=False, index=True),
+)
+
+standing = Table(
+    "standing",
+    metadata,
+    _key("item", primary_key=True, autoincrement=False),
+    Column("source", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("first_seen_at", UTCDateTime, nullable=False),
+    Column("last_seen_at", UTCDateTime, nullable=False),
+    Column("listed_at", UTCDateTime),
+    Column("position", Integer),
+    Column("votes", Integer),
+    Column("comments", Integer),
+    Column("stars", Integer),
+    Index(None, "last_seen_at"),
+)
+
+sighting = Table(
+    "sighting",
+    metadata,
+    _key("item", primary_key=True, autoincrement=False),
+    Column("source", Text, primary_key=True),
+    Column("seen_at", UTCDateTime, primary_key=True),
+    Column("position", Integer),
+    Column("votes", Integer),
+    Column("comments", Integer),
+    Column("stars", Integer),
+)
+
+wording = Table(
+    "wording",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("fingerprint", Text, nullable=False, unique=True),  # SHA-256 of data
+    Column("data", JSON, nullable=False),  # what an item said when it was picked
+)
+
+# --- people
+
+topic = Table(
+    "topic",
+    metadata,
+    Column("slug", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False, default=""),
+    Column("text", Text, nullable=False, default=""),
+    Column("keywords", JSON, nullable=False),
+    Column("exclude", JSON, nullable=False),
+    Column("position", Integer, nullable=False, default=0),  # order on the subscribe page
+)
+
+subscriber = Table(
+    "subscriber",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("email", Text, nullable=False),  # as typed; empty after erasure
+    Column("address_key", Text, nullable=False, unique=True),  # hash of the normalised address
+    Column("status", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("send_at", Text, nullable=False),  # "07:30", the wall clock of zone
+    Column("cadence", Text, nullable=False),
+    Column("max_items", Integer, nullable=False),
+    Column("rising", Boolean, nullable=False, default=True),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("confirmed_at", UTCDateTime),
+    Column("ended_at", UTCDateTime),  # unsubscribed or suppressed
+    Column("paused_until", UTCDateTime),
+    Column("next_edition_at", UTCDateTime),  # null when none is due
+    Index(None, "next_edition_at"),
+    # ids stand in signed links: one must never come to mean another person
+    sqlite_autoincrement=True,
+)
+
+interest = Table(
+    "interest",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _key("subscriber", nullable=False),
+    Column("kind", Text, nullable=False),  # InterestKind
+    Column("value", Text, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    UniqueConstraint("subscriber_id", "kind", "value"),
+)
+
+consent = Table(
+    "consent",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _key("subscriber", nullable=False, index=True),
+    Column("action", Text, nullable=False),  # asked, confirmed, ended, changed, vouched
+    Column("at", UTCDateTime, nullable=False),
+    Column("source", Text, nullable=False),  # web, operator, import, mail
+    Column("detail", Text),  # form version, trimmed client address
+)
+
+suppression = Table(
+    "suppression",
+    metadata,
+    Column("address_key", Text, primary_key=True),  # hash only: it outlives erasure
+    Column("reason", Text, nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+)
+
+# --- editions and messages
+
+edition = Table(
+    "edition",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _key("subscriber", nullable=False),
+    Column("local_on", Date, nullable=False),
+    Column("due_at", UTCDateTime, nullable=False),
+    Column("made_at", UTCDateTime, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("considered", Integer, nullable=False),
+    Column("interests", Integer, nullable=False),
+    Column("note", Text),
+    UniqueConstraint("subscriber_id", "local_on"),
+    sqlite_autoincrement=True,
+)
+
+pick = Table(
+    "pick",
+    metadata,
+    _key("edition", primary_key=True, autoincrement=False),
+    Column("section", Text, primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    _key("subscriber", nullable=False),
+    # null when the item was later found to be the same as another pick of this person
+    Column("item_id", ForeignKey("item.id", ondelete="SET NULL"), nullable=True),
+    Column("wording_id", ForeignKey("wording.id"), nullable=False),
+    Column("score", Float, nullable=False),
+    Column("detail", JSON, nullable=False),  # parts, reasons and numbers as shown
+    UniqueConstraint("subscriber_id", "item_id"),  # nothing is ever sent twice to one person
+    Index(None, "item_id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),  # MessageKind
+    _key("subscriber", nullable=False, index=True),
+    Column("edition_id", ForeignKey("edition.id", ondelete="CASCADE"), index=True),
+    Column("dedupe_key", Text, nullable=False, unique=True),  # one message for one purpose, ever
+    Column("message_id", Text, nullable=False),  # the same on every attempt
+    Column("state", Text, nullable=False),  # OutboxState
+    Column("reason", Text),  # why skipped, failed, deferred, cancelled, suppressed
+    Column("due_at", UTCDateTime, nullable=False),  # its UTC day is the day of the ledger
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("not_before", UTCDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("first_tried_at", UTCDateTime),
+    Column("settled_at", UTCDateTime),
+    Column("answer", Text),  # the relay's last words
+    Column("lease_owner", Text),
+    Column("lease_until", UTCDateTime),  # by the database's clock
+    Index(None, "state", "not_before"),
+    Index(None, "due_at"),
+    sqlite_autoincrement=True,
+)
+
+state = Table(
+    "state",
+    metadata,
+    Column("name", Text, primary_key=True),  # "sending_paused", "heartbeat.collect", …
+    Column("value", JSON, nullable=False),
+)
