@@ -114,15 +114,19 @@ def _plain(value: Any) -> Any:
 
 
 def _found(path: KeyPath, data: Mapping[str, Any]) -> str:
-    """The value in question as TOML writes it, if it is one, may be shown, and is given at all."""
+    """The value in question as TOML writes it, if it is one, may be shown, and is given at all.
+
+    The value of an unknown key is not shown: it may be a misspelt secret.
+    """
     value: Any = data
     try:
         for part in path:
             value = value[part]
     except (KeyError, IndexError, TypeError):
         return ""
+    is_known = len(path) > 1 and any(part in keys_of(str(path[0])) for part in path[1:])
     is_secret = any(part in SECRET_KEYS for part in path) or path == ("database", "url")
-    if is_secret or not isinstance(value, str | int | float):
+    if not is_known or is_secret or not isinstance(value, str | int | float):
         return ""
     if isinstance(value, bool):
         return f"found {str(value).lower()}"

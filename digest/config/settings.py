@@ -8,49 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 
 from digest.config import values as v
+from digest.config.list_sections import SourceSettings, TopicSettings
+from digest.config.mail_sections import MailSettings, SmtpSettings
+from digest.config.section import Section
 from digest.model import Cadence, Site, Topic
-
-#: kinds of sources that come with the program; others are found by entry point
-SOURCE_KINDS = (
-    "huggingface",
-    "arxiv",
-    "feed",
-    "github-trending",
-    "hackernews",
-    "reddit",
-    "semantic-scholar",
-    "page",
-)
-#: where packages declare further kinds
-SOURCE_GROUP = "digest.sources"
 
 SECRET_KEY_MIN = 32
 ADMIN_TOKEN_MIN = 8
-_USUAL_PORT = {"starttls": 587, "tls": 465, "none": 25}
 
 
 def _to_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
-
-
-class Section(BaseModel):
-    """What all sections keep: unknown keys are refused, nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class SiteSettings(Section):
@@ -92,114 +65,12 @@ class DatabaseSettings(Section):
     url_file: v.PlainPath | None = None
 
 
-class SmtpSettings(Section):
-    """[smtp]: the relay that takes our mail, or a folder instead of one."""
-
-    transport: Literal["smtp", "maildir", "folder"] = "smtp"
-    #: folder that mail is written to, for transport maildir and folder
-    path: v.PlainPath | None = None
-    host: v.Line = "localhost"
-    security: Literal["starttls", "tls", "none"] = "starttls"
-    #: 0 before validation: the usual one for `security`
-    port: Annotated[v.Int, Field(ge=0, le=65535)] = 0
-    username: v.Line | None = None
-    password: SecretStr | None = None
-    password_file: v.PlainPath | None = None
-    #: connections at once
-    connections: Annotated[v.Int, Field(ge=1, le=500)] = 8
-    #: messages a minute over all connections; 0 is no limit
-    rate_per_minute: Annotated[v.Int, Field(ge=0)] = 0
-    #: for one answer of the relay, in seconds
-    timeout_s: Annotated[v.Number, Field(gt=0, le=3600)] = 60.0
-    #: what becomes of a message that was on the wire when the sender died
-    uncertain: Literal["resend", "hold"] = "resend"
-
-    @field_validator("path")
-    @classmethod
-    def _path_when_needed(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        transport = info.data.get("transport")
-        if path is None and transport in ("maildir", "folder"):
-            raise ValueError(f'must name a folder when transport = "{transport}"')
-        return path
-
-    @field_validator("port")
-    @classmethod
-    def _port_fits(cls, port: int, info: ValidationInfo) -> int:
-        security = info.data.get("security")
-        if security is None:
-            return port
-        if port == 465 and security != "tls":
-            raise ValueError('465 speaks TLS from the start; set security = "tls" or port = 587')
-        if port in (25, 587) and security == "tls":
-            raise ValueError(f'{port} begins unencrypted; set security = "starttls" or port = 465')
-        return port or _USUAL_PORT[security]
-
-    @field_validator("username")
-    @classmethod
-    def _login_needs_tls(cls, username: str | None, info: ValidationInfo) -> str | None:
-        if username is not None and info.data.get("security") == "none":
-            raise ValueError(
-                'must not be set with security = "none": the password would travel in clear;'
-                ' use "starttls" or "tls"'
-            )
-        return username
-
-    @field_validator("password")
-    @classmethod
-    def _login_is_whole(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        if "username" not in info.data:
-            return password
-        username = info.data["username"]
-        if username is None and password is not None:
-            raise ValueError("is given without a username; set smtp.username too")
-        if username is not None and (password is None or not password.get_secret_value()):
-            raise ValueError("is missing beside the username; set it, or password_file")
-        return password
-
-
-class MailSettings(Section):
-    """[mail]: who the mails are from and how they are signed."""
-
-    #: the From line: a name and an address, or an address
-    from_: Annotated[v.Mailbox, Field(alias="from")]
-    reply_to: v.Address | None = None
-    #: domain of the envelope sender, where bounces come back
-    bounce_domain: v.Domain | None = None
-    dkim_domain: v.Domain | None = None
-    dkim_selector: v.Domain | None = None
-    #: private key in PEM form, RSA or Ed25519
-    dkim_key_file: v.FilePath | None = None
-    #: folder whose templates go before the built-in ones of the same name
-    templates: v.FolderPath | None = None
-
-    @field_validator("dkim_key_file")
-    @classmethod
-    def _dkim_is_whole(cls, key_file: Path | None, info: ValidationInfo) -> Path | None:
-        given = {**info.data, "dkim_key_file": key_file}
-        names = ("dkim_domain", "dkim_selector", "dkim_key_file")
-        missing = [name for name in names if name in given and given[name] is None]
-        if 0 < len(missing) < len(names):
-            raise ValueError(
-                f"DKIM needs dkim_domain, dkim_selector and dkim_key_file together, or none;"
-                f" missing: {', '.join(missing)}"
-            )
-        return key_file
-
-    @property
-    def from_name(self) -> str:
-        return v.split_mailbox(self.from_)[0]
-
-    @property
-    def from_address(self) -> str:
-        return v.split_mailbox(self.from_)[1]
-
-
 class EditionSettings(Section):
     """[edition]: what goes into one mail."""
 
     max_items: Annotated[v.Int, Field(ge=1, le=100)] = 12
     #: a paper that scores lower is not for this person; 0…1
-    min_score: v.Fraction = 0.1
+    min_score: v.Fraction = 0.3
     #: how old a paper may be to be picked, in days since it was first seen
     lookback_days: Annotated[v.Int, Field(ge=1, le=90)] = 7
     #: whether a mail goes out when nothing was picked
@@ -212,11 +83,11 @@ class RankSettings(Section):
     """[rank]: how papers are scored."""
 
     #: after this many hours a paper's freshness has halved
-    half_life_hours: Annotated[v.Number, Field(gt=0, le=10_000)] = 48.0
+    half_life_hours: Annotated[v.Number, Field(gt=0, le=10_000)] = 72.0
     #: 0 = only the best, 1 = only the most different
     diversity: v.Fraction = 0.3
-    #: 0 = what is trending does not count, 1 = it counts as much as the match
-    trend_weight: v.Fraction = 0.5
+    #: 0 = only the match counts; 1 = trend and freshness count most
+    trend_weight: v.Fraction = 0.3
     #: "auto", "lexical", or the folder of an embedding model (absolute once loaded)
     model: v.Line = "auto"
 
@@ -259,91 +130,6 @@ class DefaultSettings(Section):
     zone: v.Zone = "UTC"
     send_at: v.SendAt = v.read_send_at("07:30")
     cadence: v.Rhythm = Cadence.DAILY
-
-
-class SourceSettings(Section):
-    """[[source]]: one place that is asked for listings."""
-
-    name: v.Line
-    kind: v.Line
-    #: base URL; can point to a mirror; None means the kind's public one
-    url: v.SourceUrl | None = None
-    #: how often it is asked
-    every: v.Duration = v.parse_duration("1h")
-    #: between two requests to its host; None means the kind's own
-    pause: v.Duration | None = None
-    enabled: v.Bool = True
-    #: arXiv categories, subreddits
-    categories: tuple[v.Line, ...] = ()
-    #: search words, for kinds that search
-    query: v.Line | None = None
-    #: entries to ask for; None means as many as the kind gives
-    limit: Annotated[v.Int, Field(ge=1, le=10_000)] | None = None
-    token: SecretStr | None = None
-    token_file: v.PlainPath | None = None
-
-    @field_validator("kind")
-    @classmethod
-    def _known_kind(cls, kind: str) -> str:
-        if kind not in SOURCE_KINDS and kind not in (further := _further_kinds()):
-            known = ", ".join(f'"{k}"' for k in (*SOURCE_KINDS, *further))
-            raise ValueError(f"must be one of {known}")
-        return kind
-
-    @field_validator("url")
-    @classmethod
-    def _url_when_needed(cls, url: str | None, info: ValidationInfo) -> str | None:
-        kind = info.data.get("kind")
-        if url is None and kind in ("feed", "page"):
-            raise ValueError(f'must be given for kind = "{kind}": there is no usual place')
-        return url
-
-    @field_validator("every")
-    @classmethod
-    def _not_all_the_time(cls, every: Any) -> Any:
-        if every.total_seconds() < 1:
-            raise ValueError('must be at least "1s"')
-        return every
-
-    @field_validator("query")
-    @classmethod
-    def _something_to_ask(cls, query: str | None, info: ValidationInfo) -> str | None:
-        nothing = info.data.get("categories") == () and not query
-        if nothing and info.data.get("kind") == "arxiv" and info.data.get("enabled"):
-            raise ValueError('or categories must be given, like categories = ["cs.CL"]')
-        return query
-
-
-def _further_kinds() -> tuple[str, ...]:
-    from importlib.metadata import entry_points
-
-    return tuple(sorted({e.name for e in entry_points(group=SOURCE_GROUP)} - set(SOURCE_KINDS)))
-
-
-class TopicSettings(Section):
-    """[[topic]]: one digest offered by name; seeded into the database once."""
-
-    slug: v.Slug
-    #: None: made from the slug
-    name: v.Line | None = None
-    #: one line for the people who choose
-    description: v.Text = ""
-    #: what it is about, in prose: what papers are compared with
-    text: v.Text = ""
-    keywords: tuple[v.Line, ...] = ()
-    exclude: tuple[v.Line, ...] = ()
-
-    def record(self) -> Topic:
-        """The topic as the rest of the program knows it; without a text its name stands in."""
-        name = self.name or self.slug.replace("-", " ").capitalize()
-        return Topic(
-            slug=self.slug,
-            name=name,
-            description=self.description,
-            text=self.text or f"{name}. {self.description}".strip(),
-            keywords=self.keywords,
-            exclude=self.exclude,
-        )
 
 
 class Settings(Section):
