@@ -190,6 +190,52 @@ class Wording:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A stored paper or post: all that its sources have told, merged."""
+
+    id: int
+    #: the best key known: arxiv:…, doi:…, url:…
+    key: str
+    title: str
+    abstract: str
+    url: str
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    arxiv_id: str | None = None
+    #: highest arXiv version seen
+    version: int | None = None
+    doi: str | None = None
+    organization: str | None = None
+    published_at: datetime | None = None
+    pdf_url: str | None = None
+    code_url: str | None = None
+    project_url: str | None = None
+    discussion_url: str | None = None
+    #: kind of the source that title and abstract are from
+    told_by: str
+    withdrawn: bool = False
+    #: False while it was only ever announced as a new version of something old
+    offered: bool = True
+
+    def wording(self) -> Wording:
+        """What it says of itself."""
+        return Wording(
+            key=self.key,
+            title=self.title,
+            abstract=self.abstract,
+            authors=self.authors,
+            categories=self.categories,
+            url=self.url,
+            organization=self.organization,
+            published_on=self.published_at.date() if self.published_at else None,
+            pdf_url=self.pdf_url,
+            code_url=self.code_url,
+            project_url=self.project_url,
+            discussion_url=self.discussion_url,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A stored item that may be picked, with all that ranking may use."""
 

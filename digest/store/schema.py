@@ -292,8 +292,9 @@ outbox = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("kind", Text, nullable=False),  # MessageKind
-    _key("subscriber", nullable=False, index=True),
-    Column("edition_id", ForeignKey("edition.id", ondelete="CASCADE"), index=True),
+    # both null after erasure: the ledger of past days does not change when a person leaves
+    Column("subscriber_id", ForeignKey("subscriber.id", ondelete="SET NULL"), index=True),
+    Column("edition_id", ForeignKey("edition.id", ondelete="SET NULL"), index=True),
     Column("dedupe_key", Text, nullable=False, unique=True),  # one message for one purpose, ever
     Column("message_id", Text, nullable=False),  # the same on every attempt
     Column("state", Text, nullable=False),  # OutboxState

@@ -1,0 +1,201 @@
+"""What collecting remembers: due sources, past readings, validators, and the pause of each host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+
+from digest.model import Reading, ReadingState
+from digest.store.engine import Store, db_now
+from digest.store.schema import host, reading, source, validator
+
+#: how many earlier lists make the usual length, and how few make none yet
+_USUAL_OF = 14
+_USUAL_MIN = 3
+#: no server may send us away for longer than this
+_HOLD_MAX = timedelta(hours=24)
+_READ_WELL = (ReadingState.OK, ReadingState.UNCHANGED, ReadingState.SHORT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceState:
+    """How a source is doing."""
+
+    name: str
+    kind: str
+    next_fetch_at: datetime | None
+    last_read_at: datetime | None
+    #: passes in a row that ended with an error
+    failures: int
+    last_error: str | None
+    #: usual length of its lists; None while there are too few to say
+    usual: float | None
+    last_reading: Reading | None
+
+
+def sync_sources(tx: Connection, kinds: Mapping[str, str]) -> None:
+    """Make the stored sources those of the configuration; what was read from others stays."""
+    known = set(tx.execute(select(source.c.name)).scalars())
+    tx.execute(delete(source).where(source.c.name.not_in(list(kinds))))
+    for name in sorted(kinds):
+        if name in known:
+            tx.execute(update(source).where(source.c.name == name).values(kind=kinds[name]))
+        else:
+            tx.execute(insert(source).values(name=name, kind=kinds[name], failures=0))
+
+
+def due_sources(tx: Connection, every: Mapping[str, timedelta], now: datetime) -> tuple[str, ...]:
+    """Names of the sources whose time has come, the longest waiting first."""
+    rows = tx.execute(select(source.c.name, source.c.next_fetch_at)).all()
+    due = [
+        (row.next_fetch_at or now, row.name)
+        for row in rows
+        # later than one period ahead was never planned: the clock has been set back
+        if row.next_fetch_at is None
+        or row.next_fetch_at <= now
+        or row.next_fetch_at > now + every[row.name] + _HOLD_MAX
+    ]
+    return tuple(name for _, name in sorted(due))
+
+
+def claim_source(tx: Connection, name: str, *, owner: str, lease: timedelta) -> bool:
+    """Take a source for reading; False when another process is reading it now."""
+    moment = db_now(tx)
+    free = or_(source.c.lease_until.is_(None), source.c.lease_until < moment)
+    taken = tx.execute(
+        update(source)
+        .where(source.c.name == name, free)
+        .values(lease_owner=owner, lease_until=moment + lease)
+    )
+    return taken.rowcount == 1
+
+
+def finish_source(
+    tx: Connection, name: str, *, next_fetch_at: datetime, now: datetime, error: str | None
+) -> None:
+    """Give a source back after a pass, with its next due time and what went wrong, if anything."""
+    outcome: dict[str, Any] = {"last_error": error, "failures": source.c.failures + 1}
+    if error is None:
+        outcome = {"last_error": None, "failures": 0, "last_read_at": now}
+    tx.execute(
+        update(source)
+        .where(source.c.name == name)
+        .values(next_fetch_at=next_fetch_at, lease_owner=None, lease_until=None, **outcome)
+    )
+
+
+def memory(tx: Connection, name: str, *, since: datetime) -> dict[str, datetime]:
+    """For each label of a source: when it was last read well."""
+    rows = tx.execute(
+        select(reading.c.label, func.max(reading.c.read_at).label("read_at"))
+        .where(reading.c.source == name, reading.c.read_at >= since)
+        .where(reading.c.state.in_(_READ_WELL))
+        .group_by(reading.c.label)
+    )
+    return {row.label: row.read_at for row in rows}
+
+
+def usual_length(tx: Connection, name: str) -> float | None:
+    """Median length of a source's recent settled lists, one for each label; None for too few."""
+    rows = tx.execute(
+        select(reading.c.label, reading.c.entries)
+        .where(reading.c.source == name, reading.c.settled)
+        .where(reading.c.state.in_((ReadingState.OK, ReadingState.SHORT)))
+        .order_by(reading.c.read_at.desc(), reading.c.id.desc())
+        .limit(10 * _USUAL_OF)
+    )
+    lengths: dict[str, int] = {}
+    for count, row in enumerate(rows):
+        # a feed is asked under one label for ever: there each reading counts
+        lengths.setdefault(f"{row.label}/{count if row.label == name else ''}", row.entries)
+    recent = list(lengths.values())[:_USUAL_OF]
+    return median(recent) if len(recent) >= _USUAL_MIN else None
+
+
+def add_reading(tx: Connection, record: Reading, *, settled: bool) -> None:
+    """Write one line of the collecting ledger."""
+    tx.execute(insert(reading).values(**asdict(record), settled=settled))
+
+
+def get_validator(tx: Connection, url: str) -> Row[Any] | None:
+    """The stored `etag` and `last_modified` of a URL."""
+    return tx.execute(select(validator).where(validator.c.url == url)).first()
+
+
+def put_validator(tx: Connection, url: str, *, etag: str | None, last_modified: str | None) -> None:
+    """Remember, or forget when both are None, what makes the next reading of a URL conditional."""
+    tx.execute(delete(validator).where(validator.c.url == url))
+    if etag or last_modified:
+        tx.execute(insert(validator).values(url=url, etag=etag, last_modified=last_modified))
+
+
+def source_states(tx: Connection, names: Iterable[str]) -> tuple[SourceState, ...]:
+    """How each of those sources is doing."""
+    rows = {row.name: row for row in tx.execute(select(source))}
+    return tuple(
+        SourceState(
+            name=name,
+            kind=rows[name].kind,
+            next_fetch_at=rows[name].next_fetch_at,
+            last_read_at=rows[name].last_read_at,
+            failures=rows[name].failures,
+            last_error=rows[name].last_error,
+            usual=usual_length(tx, name),
+            last_reading=_last_reading(tx, name),
+        )
+        for name in names
+        if name in rows
+    )
+
+
+def _last_reading(tx: Connection, name: str) -> Reading | None:
+    row = tx.execute(
+        select(reading)
+        .where(reading.c.source == name)
+        .order_by(reading.c.read_at.desc(), reading.c.id.desc())
+        .limit(1)
+    ).first()
+    return reading_from(row) if row else None
+
+
+def reading_from(row: Row[Any]) -> Reading:
+    """The record of a row of readings."""
+    values = {name: getattr(row, name) for name in Reading.__dataclass_fields__}
+    return Reading(**values | {"state": ReadingState(row.state)})
+
+
+class StoreGate:
+    """The pause of each host, shared by all processes through the database."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def wait_s(self, name: str, pause_s: float, now: datetime) -> float:
+        """Reserve the host's next turn; says how many seconds from now it begins."""
+        pause = timedelta(seconds=pause_s)
+        with self._store.write() as tx:
+            row = tx.execute(select(host).where(host.c.name == name).with_for_update()).first()
+            free_at = row.free_at if row and row.free_at else now
+            # never longer than one pause for each process in line: clocks can be set back
+            start = min(max(free_at, now), now + 10 * pause)
+            held = row.held_until if row else None
+            if held and now < held <= now + _HOLD_MAX:
+                start = max(start, held)
+            if row is None:
+                tx.execute(insert(host).values(name=name, free_at=start + pause))
+            else:
+                mine = host.c.name == name
+                tx.execute(update(host).where(mine).values(free_at=start + pause))
+        return (start - now).total_seconds()
+
+    def hold(self, name: str, until: datetime) -> None:
+        """Nobody asks this host before then."""
+        with self._store.write() as tx:
+            done = tx.execute(update(host).where(host.c.name == name).values(held_until=until))
+            if done.rowcount == 0:
+                tx.execute(insert(host).values(name=name, held_until=until))

@@ -1,0 +1,260 @@
+"""Editions: who is due, what was picked for whom, and the edition as it was frozen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
+
+from digest.model import (
+    Edition,
+    Entry,
+    Parts,
+    Pick,
+    Reason,
+    ReasonKind,
+    Section,
+    Status,
+    Subscriber,
+    Wording,
+)
+from digest.store.items import batches
+from digest.store.people import subscriber_from
+from digest.store.schema import edition, pick, subscriber, wording
+
+
+def due_subscribers(tx: Connection, *, now: datetime, limit: int) -> tuple[Subscriber, ...]:
+    """Confirmed subscribers whose next edition is due, the longest due first."""
+    rows = tx.execute(
+        select(subscriber)
+        .where(subscriber.c.next_edition_at <= now, subscriber.c.status == Status.CONFIRMED)
+        .order_by(subscriber.c.next_edition_at, subscriber.c.id)
+        .limit(limit)
+    )
+    return tuple(map(subscriber_from, rows))
+
+
+def hold_due(tx: Connection, expected: Mapping[int, datetime]) -> set[int]:
+    """Lock those subscribers and say which are still as expected: confirmed, and due just then.
+
+    Whoever unsubscribed meanwhile, or was served by another process, is not among them.
+    """
+    held: set[int] = set()
+    for batch in batches(sorted(expected)):
+        rows = tx.execute(
+            select(subscriber.c.id, subscriber.c.next_edition_at)
+            .where(subscriber.c.id.in_(batch), subscriber.c.status == Status.CONFIRMED)
+            .with_for_update(skip_locked=True)
+        )
+        held |= {row.id for row in rows if row.next_edition_at == expected[row.id]}
+    return held
+
+
+def set_next_due(tx: Connection, next_due: Mapping[int, datetime | None]) -> None:
+    """Write when each subscriber's next edition is due."""
+    rows = [{"row_id": i, "due": due} for i, due in sorted(next_due.items())]
+    if rows:
+        mine = subscriber.c.id == bindparam("row_id")
+        tx.execute(update(subscriber).where(mine).values(next_edition_at=bindparam("due")), rows)
+
+
+def seen_items(tx: Connection, subscriber_ids: Sequence[int]) -> dict[int, set[int]]:
+    """The items that each of them was ever sent."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for batch in batches(subscriber_ids):
+        rows = tx.execute(
+            select(pick.c.subscriber_id, pick.c.item_id).where(
+                pick.c.subscriber_id.in_(batch), pick.c.item_id.is_not(None)
+            )
+        )
+        for row in rows:
+            found[row.subscriber_id].add(row.item_id)
+    return found
+
+
+def add_editions(tx: Connection, made: Sequence[Edition]) -> list[int]:
+    """Store editions with their picks and wordings; returns their ids in order."""
+    if not made:
+        return []
+    ids = tx.execute(
+        insert(edition).returning(edition.c.id, sort_by_parameter_order=True),
+        [
+            {
+                "subscriber_id": e.subscriber_id,
+                "local_on": e.local_on,
+                "due_at": e.due_at,
+                "made_at": e.made_at,
+                "zone": e.zone,
+                "considered": e.considered,
+                "interests": e.interests,
+                "note": e.note,
+            }
+            for e in made
+        ],
+    )
+    edition_ids = [row.id for row in ids]
+    entries = [
+        (edition_id, e.subscriber_id, entry)
+        for edition_id, e in zip(edition_ids, made, strict=True)
+        for entry in (*e.entries, *e.rising)
+    ]
+    wording_ids = _wording_ids(tx, [entry.wording for _, _, entry in entries])
+    rows = [
+        {
+            "edition_id": edition_id,
+            "subscriber_id": subscriber_id,
+            "section": entry.pick.section,
+            "position": entry.pick.position,
+            "item_id": entry.pick.item_id,
+            "wording_id": wording_ids[entry.wording],
+            "score": entry.pick.score,
+            "detail": _detail(entry),
+        }
+        for edition_id, subscriber_id, entry in entries
+    ]
+    if rows:
+        tx.execute(insert(pick), rows)
+    return edition_ids
+
+
+def _wording_ids(tx: Connection, wordings: Iterable[Wording]) -> dict[Wording, int]:
+    """The stored id of each wording; the same words are stored once for all editions."""
+    prints = {w: _fingerprint(w) for w in set(wordings)}
+    known: dict[str, int] = {}
+    for batch in batches(sorted(prints.values())):
+        rows = tx.execute(
+            select(wording.c.fingerprint, wording.c.id).where(wording.c.fingerprint.in_(batch))
+        )
+        known |= {row.fingerprint: row.id for row in rows}
+    new = sorted((p, w) for w, p in prints.items() if p not in known) if prints else []
+    if new:
+        rows = tx.execute(
+            insert(wording).returning(wording.c.id, sort_by_parameter_order=True),
+            [{"fingerprint": p, "data": _wording_data(w)} for p, w in new],
+        )
+        known |= {p: row.id for (p, _), row in zip(new, rows, strict=True)}
+    return {w: known[p] for w, p in prints.items()}
+
+
+def _fingerprint(record: Wording) -> str:
+    text = json.dumps(_wording_data(record), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _wording_data(record: Wording) -> dict[str, Any]:
+    values = {name: value for name, value in asdict(record).items() if value is not None}
+    if record.published_on is not None:
+        values["published_on"] = record.published_on.isoformat()
+    return values
+
+
+def _wording_from(data: Mapping[str, Any]) -> Wording:
+    values = dict(data)
+    values["authors"] = tuple(values["authors"])
+    values["categories"] = tuple(values["categories"])
+    if "published_on" in values:
+        values["published_on"] = date.fromisoformat(values["published_on"])
+    return Wording(**values)
+
+
+def _detail(entry: Entry) -> dict[str, Any]:
+    return {
+        "parts": asdict(entry.pick.parts),
+        "reasons": [[r.kind, r.lead, r.subject] for r in entry.pick.reasons],
+        "votes": entry.votes,
+        "comments": entry.comments,
+        "stars": entry.stars,
+    }
+
+
+def load_editions(tx: Connection, ids: Sequence[int]) -> dict[int, Edition]:
+    """Editions as they were frozen, by id; those that are gone are left out."""
+    entries: dict[int, list[Entry]] = defaultdict(list)
+    heads: dict[int, Row[Any]] = {}
+    for batch in batches(ids):
+        rows = tx.execute(
+            select(edition, subscriber.c.email)
+            .join(subscriber, subscriber.c.id == edition.c.subscriber_id)
+            .where(edition.c.id.in_(batch))
+        )
+        heads |= {row.id: row for row in rows}
+        picked = tx.execute(
+            select(pick, wording.c.data)
+            .join(wording, wording.c.id == pick.c.wording_id)
+            .where(pick.c.edition_id.in_(batch))
+            .order_by(pick.c.edition_id, pick.c.section, pick.c.position)
+        )
+        for row in picked:
+            entries[row.edition_id].append(_entry_from(row))
+    return {i: _edition_from(head, entries[i]) for i, head in heads.items()}
+
+
+def _edition_from(head: Row[Any], entries: Sequence[Entry]) -> Edition:
+    return Edition(
+        id=head.id,
+        subscriber_id=head.subscriber_id,
+        email=head.email,
+        zone=head.zone,
+        due_at=head.due_at,
+        made_at=head.made_at,
+        local_on=head.local_on,
+        entries=tuple(e for e in entries if e.pick.section is Section.PICK),
+        rising=tuple(e for e in entries if e.pick.section is Section.RISING),
+        considered=head.considered,
+        interests=head.interests,
+        note=head.note,
+    )
+
+
+def _entry_from(row: Row[Any]) -> Entry:
+    detail = row.detail
+    return Entry(
+        pick=Pick(
+            item_id=row.item_id or 0,
+            section=Section(row.section),
+            position=row.position,
+            score=row.score,
+            parts=Parts(**detail["parts"]),
+            reasons=tuple(
+                Reason(kind=ReasonKind(kind), lead=lead, subject=subject)
+                for kind, lead, subject in detail["reasons"]
+            ),
+        ),
+        wording=_wording_from(row.data),
+        votes=detail["votes"],
+        comments=detail["comments"],
+        stars=detail["stars"],
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastPick:
+    """That an item was sent to a person, and when."""
+
+    edition_id: int
+    local_on: date
+    section: Section
+    position: int
+
+
+def past_pick(tx: Connection, subscriber_id: int, item_id: int) -> PastPick | None:
+    """When that item was sent to that person; None when it never was."""
+    row = tx.execute(
+        select(pick.c.edition_id, edition.c.local_on, pick.c.section, pick.c.position)
+        .join(edition, edition.c.id == pick.c.edition_id)
+        .where(pick.c.subscriber_id == subscriber_id, pick.c.item_id == item_id)
+    ).first()
+    if row is None:
+        return None
+    return PastPick(
+        edition_id=row.edition_id,
+        local_on=row.local_on,
+        section=Section(row.section),
+        position=row.position,
+    )

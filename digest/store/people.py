@@ -1,0 +1,261 @@
+"""Subscribers, what they want, and the addresses that must never be mailed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from digest.clock import parse_send_at
+from digest.model import (
+    Cadence,
+    Example,
+    InterestKind,
+    Profile,
+    Status,
+    Subscriber,
+    Topic,
+)
+from digest.store.items import batches, items_by_key
+from digest.store.schema import consent, interest, subscriber, suppression
+from digest.store.topics import topics_by_slug
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """One line of a person's interests."""
+
+    kind: InterestKind
+    value: str
+
+
+def add_subscribers(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Store new subscribers, given as the columns of their table; returns their ids in order."""
+    found = tx.execute(
+        insert(subscriber).returning(subscriber.c.id, sort_by_parameter_order=True), list(rows)
+    )
+    return [row.id for row in found]
+
+
+def find_subscriber(tx: Connection, address_key: str) -> Subscriber | None:
+    """The subscriber with that address, whatever its status."""
+    row = tx.execute(select(subscriber).where(subscriber.c.address_key == address_key)).first()
+    return subscriber_from(row) if row else None
+
+
+def get_subscriber(tx: Connection, subscriber_id: int) -> Subscriber | None:
+    """The subscriber with that id, whatever its status."""
+    row = tx.execute(select(subscriber).where(subscriber.c.id == subscriber_id)).first()
+    return subscriber_from(row) if row else None
+
+
+def known_addresses(tx: Connection, address_keys: Sequence[str]) -> dict[str, Subscriber]:
+    """Those of the addresses that are subscribers already."""
+    found: dict[str, Subscriber] = {}
+    for batch in batches(address_keys):
+        rows = tx.execute(select(subscriber).where(subscriber.c.address_key.in_(batch)))
+        found |= {row.address_key: subscriber_from(row) for row in rows}
+    return found
+
+
+def all_subscribers(
+    tx: Connection, *, status: Status | None = None, size: int = 1000
+) -> Iterator[Subscriber]:
+    """All subscribers by id, read in pages so that a million of them fit."""
+    last = 0
+    while True:
+        page = select(subscriber).where(subscriber.c.id > last).order_by(subscriber.c.id)
+        if status is not None:
+            page = page.where(subscriber.c.status == status)
+        rows = tx.execute(page.limit(size)).all()
+        yield from map(subscriber_from, rows)
+        if len(rows) < size:
+            return
+        last = rows[-1].id
+
+
+def count_subscribers(tx: Connection) -> dict[Status, int]:
+    """How many there are of each status."""
+    rows = tx.execute(
+        select(subscriber.c.status, func.count().label("n")).group_by(subscriber.c.status)
+    )
+    return {Status(row.status): row.n for row in rows}
+
+
+def change_subscriber(tx: Connection, subscriber_id: int, **values: Any) -> None:
+    """Set columns of one subscriber."""
+    if values:
+        tx.execute(update(subscriber).where(subscriber.c.id == subscriber_id).values(**values))
+
+
+def delete_subscriber(tx: Connection, subscriber_id: int) -> None:
+    """Forget a person and all that hangs on it; a suppression stays, as a hash."""
+    tx.execute(delete(subscriber).where(subscriber.c.id == subscriber_id))
+
+
+def subscriber_from(row: Row[Any]) -> Subscriber:
+    """The record of a row of subscribers."""
+    return Subscriber(
+        id=row.id,
+        email=row.email,
+        status=Status(row.status),
+        zone=row.zone,
+        send_at=parse_send_at(row.send_at),
+        cadence=Cadence(row.cadence),
+        max_items=row.max_items,
+        rising=row.rising,
+        created_at=row.created_at,
+        confirmed_at=row.confirmed_at,
+        paused_until=row.paused_until,
+        next_edition_at=row.next_edition_at,
+    )
+
+
+# --- interests
+
+
+def add_wishes(tx: Connection, wishes: Iterable[tuple[int, Wish]], *, now: datetime) -> None:
+    """Add interests to subscribers; those that are there already stay as they are."""
+    asked = list(dict.fromkeys(wishes))
+    have: set[tuple[int, str, str]] = set()
+    for batch in batches(sorted({i for i, _ in asked})):
+        rows = tx.execute(select(interest).where(interest.c.subscriber_id.in_(batch)))
+        have |= {(row.subscriber_id, row.kind, row.value) for row in rows}
+    new = [
+        {"subscriber_id": i, "kind": wish.kind, "value": wish.value, "created_at": now}
+        for i, wish in asked
+        if (i, wish.kind, wish.value) not in have
+    ]
+    if new:
+        tx.execute(insert(interest), new)
+
+
+def remove_wishes(
+    tx: Connection, subscriber_id: int, kind: InterestKind, value: str | None = None
+) -> None:
+    """Take back one interest of a subscriber, or all of a kind."""
+    mine = (interest.c.subscriber_id == subscriber_id) & (interest.c.kind == kind)
+    if value is not None:
+        mine &= interest.c.value == value
+    tx.execute(delete(interest).where(mine))
+
+
+def wishes_of(
+    tx: Connection, subscriber_ids: Sequence[int]
+) -> dict[int, list[tuple[Wish, datetime]]]:
+    """Each subscriber's interests with the moment they were named, oldest first."""
+    found: dict[int, list[tuple[Wish, datetime]]] = defaultdict(list)
+    for batch in batches(subscriber_ids):
+        rows = tx.execute(
+            select(interest).where(interest.c.subscriber_id.in_(batch)).order_by(interest.c.id)
+        )
+        for row in rows:
+            wish = Wish(kind=InterestKind(row.kind), value=row.value)
+            found[row.subscriber_id].append((wish, row.created_at))
+    return found
+
+
+def profiles(tx: Connection, subscriber_ids: Sequence[int]) -> dict[int, Profile]:
+    """What each of them wants, with topics and liked papers looked up.
+
+    A topic or paper that is gone is left out: it cannot attract anything any more.
+    """
+    wishes = wishes_of(tx, subscriber_ids)
+    topics = topics_by_slug(tx)
+    liked = {
+        wish.value
+        for lines in wishes.values()
+        for wish, _ in lines
+        if wish.kind in (InterestKind.LIKE, InterestKind.DISLIKE)
+    }
+    papers = {key: (found.title, found.abstract) for key, found in items_by_key(tx, liked).items()}
+    return {i: _profile(wishes.get(i, []), topics, papers) for i in subscriber_ids}
+
+
+def _profile(
+    wishes: Sequence[tuple[Wish, datetime]],
+    topics: Mapping[str, Topic],
+    papers: Mapping[str, tuple[str, str]],
+) -> Profile:
+    def values(kind: InterestKind) -> tuple[str, ...]:
+        return tuple(wish.value for wish, _ in wishes if wish.kind is kind)
+
+    def examples(kind: InterestKind) -> tuple[Example, ...]:
+        return tuple(
+            Example(key=w.value, title=papers[w.value][0], abstract=papers[w.value][1], at=at)
+            for w, at in sorted(wishes, key=lambda line: line[1])
+            if w.kind is kind and w.value in papers
+        )
+
+    return Profile(
+        topics=tuple(topics[s] for s in values(InterestKind.TOPIC) if s in topics),
+        texts=values(InterestKind.TEXT),
+        keywords=values(InterestKind.KEYWORD),
+        excluded=values(InterestKind.EXCLUDE),
+        authors=values(InterestKind.AUTHOR),
+        categories=values(InterestKind.CATEGORY),
+        liked=examples(InterestKind.LIKE),
+        disliked=examples(InterestKind.DISLIKE),
+    )
+
+
+# --- consent and suppression
+
+
+def note_consent(
+    tx: Connection,
+    subscriber_ids: Iterable[int],
+    action: str,
+    *,
+    now: datetime,
+    source: str,
+    detail: str | None = None,
+) -> None:
+    """Write down who agreed to what, when, and by which door."""
+    rows = [
+        {"subscriber_id": i, "action": action, "at": now, "source": source, "detail": detail}
+        for i in subscriber_ids
+    ]
+    if rows:
+        tx.execute(insert(consent), rows)
+
+
+def consents_of(tx: Connection, subscriber_id: int) -> list[dict[str, Any]]:
+    """What a subscriber agreed to and took back, oldest first."""
+    rows = tx.execute(
+        select(consent.c.action, consent.c.at, consent.c.source, consent.c.detail)
+        .where(consent.c.subscriber_id == subscriber_id)
+        .order_by(consent.c.id)
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+def suppress(tx: Connection, address_key: str, *, reason: str, now: datetime) -> None:
+    """Never mail that address again; the first reason stays."""
+    if suppression_of(tx, address_key) is None:
+        tx.execute(insert(suppression).values(address_key=address_key, reason=reason, at=now))
+
+
+def lift_suppression(tx: Connection, address_key: str) -> None:
+    """Allow mail to that address again."""
+    tx.execute(delete(suppression).where(suppression.c.address_key == address_key))
+
+
+def suppression_of(tx: Connection, address_key: str) -> str | None:
+    """Why that address must not be mailed; None when it may be."""
+    return tx.execute(
+        select(suppression.c.reason).where(suppression.c.address_key == address_key)
+    ).scalar()
+
+
+def suppressed_among(tx: Connection, address_keys: Sequence[str]) -> dict[str, str]:
+    """Those of the addresses that must not be mailed, with the reason."""
+    found: dict[str, str] = {}
+    for batch in batches(address_keys):
+        rows = tx.execute(select(suppression).where(suppression.c.address_key.in_(batch)))
+        found |= {row.address_key: row.reason for row in rows}
+    return found

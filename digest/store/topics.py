@@ -1,0 +1,81 @@
+"""The topics that the operator offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from digest.model import InterestKind, Topic
+from digest.store.schema import interest, state, topic
+
+_SEEDED = "topics_seeded"
+
+
+def topics_by_slug(tx: Connection) -> dict[str, Topic]:
+    """All topics in the operator's order."""
+    rows = tx.execute(select(topic).order_by(topic.c.position, topic.c.slug))
+    return {row.slug: _topic_from(row) for row in rows}
+
+
+def seed_topics(tx: Connection, topics: Iterable[Topic]) -> None:
+    """Take over the configured topics that were never taken over before.
+
+    A topic is seeded once: what the operator changed or removed since is not undone.
+    """
+    row = tx.execute(select(state.c.value).where(state.c.name == _SEEDED)).scalar()
+    seeded: list[str] = row or []
+    known = topics_by_slug(tx)
+    new = [t for t in topics if t.slug not in seeded]
+    for record in new:
+        if record.slug not in known:
+            put_topic(tx, record)
+    if new:
+        slugs = sorted({*seeded, *(t.slug for t in new)})
+        tx.execute(delete(state).where(state.c.name == _SEEDED))
+        tx.execute(insert(state).values(name=_SEEDED, value=slugs))
+
+
+def put_topic(tx: Connection, record: Topic) -> None:
+    """Store a topic, new or changed."""
+    values: dict[str, Any] = {
+        "name": record.name,
+        "description": record.description,
+        "text": record.text,
+        "keywords": list(record.keywords),
+        "exclude": list(record.exclude),
+    }
+    done = tx.execute(update(topic).where(topic.c.slug == record.slug).values(**values))
+    if done.rowcount == 0:
+        last = tx.execute(select(func.max(topic.c.position))).scalar() or 0
+        tx.execute(insert(topic).values(slug=record.slug, position=last + 1, **values))
+
+
+def remove_topic(tx: Connection, slug: str) -> bool:
+    """Stop offering a topic; False when there was none. Who chose it loses that interest."""
+    tx.execute(
+        delete(interest).where(interest.c.kind == InterestKind.TOPIC, interest.c.value == slug)
+    )
+    return tx.execute(delete(topic).where(topic.c.slug == slug)).rowcount == 1
+
+
+def followers(tx: Connection) -> dict[str, int]:
+    """How many subscribers chose each topic."""
+    rows = tx.execute(
+        select(interest.c.value, func.count().label("n"))
+        .where(interest.c.kind == InterestKind.TOPIC)
+        .group_by(interest.c.value)
+    )
+    return {row.value: row.n for row in rows}
+
+
+def _topic_from(row: Row[Any]) -> Topic:
+    return Topic(
+        slug=row.slug,
+        name=row.name,
+        description=row.description,
+        text=row.text,
+        keywords=tuple(row.keywords),
+        exclude=tuple(row.exclude),
+    )
