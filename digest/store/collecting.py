@@ -30,7 +30,7 @@ class SourceState:
     kind: str
     next_fetch_at: datetime | None
     last_read_at: datetime | None
-    #: passes in a row that ended with an error
+    #: passes in a row in which nothing could be read
     failures: int
     last_error: str | None
     #: usual length of its lists; None while there are too few to say
@@ -76,12 +76,21 @@ def claim_source(tx: Connection, name: str, *, owner: str, lease: timedelta) -> 
 
 
 def finish_source(
-    tx: Connection, name: str, *, next_fetch_at: datetime, now: datetime, error: str | None
+    tx: Connection,
+    name: str,
+    *,
+    next_fetch_at: datetime,
+    read_at: datetime | None,
+    error: str | None,
 ) -> None:
-    """Give a source back after a pass, with its next due time and what went wrong, if anything."""
-    outcome: dict[str, Any] = {"last_error": error, "failures": source.c.failures + 1}
-    if error is None:
-        outcome = {"last_error": None, "failures": 0, "last_read_at": now}
+    """Give a source back after a pass, with its next due time and what went wrong, if anything.
+
+    `read_at` is None when nothing could be read.
+    """
+    outcome: dict[str, Any] = {"last_error": error}
+    outcome["failures"] = source.c.failures + 1 if read_at is None else 0
+    if read_at is not None:
+        outcome["last_read_at"] = read_at
     tx.execute(
         update(source)
         .where(source.c.name == name)

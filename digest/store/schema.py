@@ -72,7 +72,7 @@ source = Table(
     Column("kind", Text, nullable=False),
     Column("next_fetch_at", UTCDateTime),  # null: as soon as possible
     Column("last_read_at", UTCDateTime),  # last time anything was read well
-    Column("failures", Integer, nullable=False, default=0),  # passes in a row with an error
+    Column("failures", Integer, nullable=False, default=0),  # passes in a row without a reading
     Column("last_error", Text),  # of the last pass; null when it went well
     Column("lease_owner", Text),  # the process that is reading it now
     Column("lease_until", UTCDateTime),  # by the database's clock
