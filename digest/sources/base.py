@@ -7,10 +7,29 @@ parser is tested with saved bytes. digest/collect.py drives sources, digest/fetc
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from digest.model import Listing, Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOptions:
+    """What a `[[source]]` of the settings says about how to ask; each kind takes what it needs."""
+
+    #: base address, file or feed; None for the kind's public default
+    url: str | None = None
+    #: arXiv categories, subreddits, …: what to list, in the kind's own words
+    categories: tuple[str, ...] = ()
+    #: a search, for kinds that can search
+    query: str | None = None
+    #: at most that many entries from one request; None for the kind's default
+    limit: int | None = None
+    #: seconds between two requests to its host; None for the kind's default
+    pause_s: float | None = None
+    #: a key or token for the source's API; never logged
+    token: str | None = field(default=None, repr=False)
 
 
 class Source(Protocol):
