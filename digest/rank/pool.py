@@ -95,6 +95,10 @@ class Pool:
     def __len__(self) -> int:
         return len(self._items)
 
+    def candidate(self, item_id: int) -> Candidate:
+        """The candidate of that id. Raises KeyError when it is none."""
+        return self._items[self._row[item_id]]
+
     def pick(
         self,
         profile: Profile,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import Connection, Row, func, select, text
 
 from digest.model import Candidate, Count, Item, Standing
 from digest.store.items import batches, item_from
@@ -84,6 +84,16 @@ def background(tx: Connection, *, until: datetime, limit: int) -> tuple[tuple[st
         .limit(limit)
     )
     return tuple((row.title, row.abstract) for row in rows)
+
+
+def archive_state(tx: Connection, *, until: datetime) -> tuple[int, datetime | None]:
+    """Something that differs whenever background() would."""
+    row = tx.execute(
+        select(func.count().label("n"), func.max(item.c.changed_at).label("changed_at")).where(
+            item.c.first_seen_at <= until
+        )
+    ).one()
+    return row.n, row.changed_at
 
 
 def search(tx: Connection, words: str, *, limit: int) -> tuple[Item, ...]:

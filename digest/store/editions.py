@@ -235,26 +235,21 @@ def _entry_from(row: Row[Any]) -> Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastPick:
-    """That an item was sent to a person, and when."""
+    """That an item was sent to a person, when, and with which words and reasons."""
 
     edition_id: int
     local_on: date
-    section: Section
-    position: int
+    entry: Entry
 
 
 def past_pick(tx: Connection, subscriber_id: int, item_id: int) -> PastPick | None:
     """When that item was sent to that person; None when it never was."""
     row = tx.execute(
-        select(pick.c.edition_id, edition.c.local_on, pick.c.section, pick.c.position)
+        select(pick, wording.c.data, edition.c.local_on)
+        .join(wording, wording.c.id == pick.c.wording_id)
         .join(edition, edition.c.id == pick.c.edition_id)
         .where(pick.c.subscriber_id == subscriber_id, pick.c.item_id == item_id)
     ).first()
     if row is None:
         return None
-    return PastPick(
-        edition_id=row.edition_id,
-        local_on=row.local_on,
-        section=Section(row.section),
-        position=row.position,
-    )
+    return PastPick(edition_id=row.edition_id, local_on=row.local_on, entry=_entry_from(row))
