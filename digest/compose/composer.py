@@ -1,0 +1,220 @@
+"""What the deliver stage calls: an edition, or a question to confirm, becomes a message.
+
+Decides headers, envelope and size; words are letters.py's and pages.py's, bytes message.py's.
+The same edition, outbox row and Message-ID always give the same bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from digest.compose import headers
+from digest.compose.letters import LetterWriter
+from digest.compose.links import Links
+from digest.compose.message import build_message, join_parts
+from digest.compose.pages import Letter, Pages
+from digest.compose.quoted import encode, without_marks
+from digest.compose.view import ABSTRACT_LENGTHS
+from digest.model import Edition, Envelope, Site
+from digest.templates import Templates
+
+#: encoded HTML beyond that is clipped by Gmail (near 102 KB), and the footer with it
+BODY_BYTES_MAX = 90_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """An edition's mail as it is read."""
+
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """An edition's mail in quoted-printable pieces."""
+
+    subject: str
+    unsubscribe_url: str
+    text: tuple[bytes, ...]
+    html: tuple[bytes, ...]
+
+
+class Composer:
+    """Makes the messages of one site."""
+
+    def __init__(
+        self,
+        site: Site,
+        links: Links,
+        templates: Templates,
+        *,
+        bounce_domain: str | None = None,
+        body_bytes_max: int = BODY_BYTES_MAX,
+    ) -> None:
+        """`bounce_domain` takes the mail of envelope senders; default: the From domain.
+
+        Raises BadInput when the site's own addresses, name or URL cannot stand in a header.
+        """
+        self._site = site
+        self._links = links
+        self._templates = templates
+        self._writer = LetterWriter(site, links, templates)
+        self._pages = Pages(site, templates)
+        self._body_bytes_max = body_bytes_max
+        self._from_domain = headers.ascii_domain(site.from_address).rpartition("@")[2]
+        self._bounce_domain = bounce_domain or self._from_domain
+        self._site_head = self._site_lines()
+        self._list_head = self._list_lines()
+
+    def edition(self, edition: Edition, *, outbox_id: int, message_id: str) -> Envelope:
+        """The edition as a message to its subscriber.
+
+        `message_id` comes with its angle brackets. Raises BadInput when the subscriber's address
+        cannot be written to.
+        """
+        body = self._encode(edition)
+        head = b"".join(
+            (
+                self._site_head,
+                headers.address_line("To", edition.email),
+                headers.text_line("Subject", body.subject),
+                headers.date_line(edition.made_at),
+                headers.raw_line("Message-ID", message_id),
+                *self._unsubscribe_lines(body.unsubscribe_url),
+                self._list_head,
+                headers.raw_line("List-Archive", f"<{self._links.day(edition.local_on)}>"),
+                headers.raw_line("Feedback-ID", self._feedback_id(edition.local_on)),
+            )
+        )
+        content = join_parts(head, message_id=message_id, text=body.text, html=body.html)
+        return self._envelope(edition.email, outbox_id, content)
+
+    def confirmation(
+        self,
+        *,
+        email: str,
+        subscriber_id: int,
+        outbox_id: int,
+        message_id: str,
+        made_at: datetime,
+        until: datetime,
+    ) -> Envelope:
+        """The question whether this address wants our mail; the link in it is good `until` then.
+
+        Holds nothing that came from the form, and no List-Unsubscribe: there is nothing to end.
+        """
+        context = {
+            "site": self._site,
+            "confirm_url": self._links.confirm(subscriber_id, until),
+            "home_url": self._links.home,
+            "until": until,
+        }
+        render = self._templates.render
+        lines = (
+            self._site_head,
+            headers.address_line("To", email),
+            headers.text_line("Subject", render("email/confirmation.subject.txt", context)),
+            headers.date_line(made_at),
+            headers.raw_line("Message-ID", message_id),
+        )
+        content = build_message(
+            lines,
+            message_id=message_id,
+            text=render("email/confirmation.txt", context),
+            html=self._templates.inline(render("email/confirmation.html", context)),
+        )
+        return self._envelope(email, outbox_id, content)
+
+    def parts(self, edition: Edition) -> Rendered:
+        """Subject, text and HTML as the reader gets them, for previews and the web."""
+        letter, _ = self._fit(edition)
+        return Rendered(
+            subject=letter.subject,
+            text=without_marks(self._pages.text(letter)),
+            html=without_marks(self._pages.html(letter)),
+        )
+
+    def _encode(self, edition: Edition) -> Encoded:
+        letter, html = self._fit(edition)
+        return Encoded(
+            subject=letter.subject,
+            unsubscribe_url=letter.unsubscribe_url,
+            text=(encode(self._pages.text(letter)),),
+            html=html,
+        )
+
+    def _fit(self, edition: Edition) -> tuple[Letter, tuple[bytes, ...]]:
+        """The letter that says most within the size limit, and its HTML.
+
+        Abstracts get shorter first; then picks are left to the web page, last ones first.
+        """
+        for level in range(len(ABSTRACT_LENGTHS)):
+            letter = self._writer.write(edition, level=level)
+            html = self._encode_html(letter)
+            size = sum(map(len, html))
+            if size <= self._body_bytes_max:
+                return letter, html
+        count = len(edition.entries)
+        while count and size > self._body_bytes_max:
+            count = min(count - 1, count * self._body_bytes_max // size)
+            letter = self._writer.write(edition, level=level, items_max=count)
+            html = self._encode_html(letter)
+            size = sum(map(len, html))
+        return letter, html
+
+    def _encode_html(self, letter: Letter) -> tuple[bytes, ...]:
+        return (encode(self._pages.html(letter)),)
+
+    def _envelope(self, email: str, outbox_id: int, content: bytes) -> Envelope:
+        envelope_to = headers.ascii_domain(email)
+        return Envelope(
+            outbox_id=outbox_id,
+            envelope_from=self._links.bounce_address(outbox_id, self._bounce_domain),
+            envelope_to=envelope_to,
+            content=content,
+            needs_smtputf8=not envelope_to.isascii(),
+        )
+
+    def _site_lines(self) -> bytes:
+        """What every message of this site begins with."""
+        site = self._site
+        lines = [headers.address_line("From", site.from_address, site.from_name)]
+        if site.reply_to:
+            lines.append(headers.address_line("Reply-To", site.reply_to))
+        # RFC 3834; the second stops Exchange's out-of-office answers
+        lines.append(headers.raw_line("Auto-Submitted", "auto-generated"))
+        lines.append(headers.raw_line("X-Auto-Response-Suppress", "OOF, AutoReply"))
+        return b"".join(lines)
+
+    def _list_lines(self) -> bytes:
+        """What every edition says of the list it belongs to (RFC 2369, RFC 2919)."""
+        owner = self._site.operator_email or self._site.reply_to or self._site.from_address
+        owner = headers.ascii_domain(owner)
+        return b"".join(
+            (
+                headers.list_id_line(self._site.name, f"digest.{self._from_domain}"),
+                headers.raw_line(
+                    "List-Help", f"<{self._links.home}/>, <mailto:{owner}?subject=help>"
+                ),
+                headers.raw_line("List-Owner", f"<mailto:{owner}>"),
+                headers.raw_line("List-Post", "NO"),
+                headers.raw_line("Precedence", "bulk"),
+            )
+        )
+
+    def _unsubscribe_lines(self, url: str) -> tuple[bytes, bytes]:
+        address = self._links.unsubscribe_address(url, self._bounce_domain)
+        return (
+            headers.raw_line(
+                "List-Unsubscribe", f"<{url}>, <mailto:{address}?subject=unsubscribe>"
+            ),
+            headers.raw_line("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        )
+
+    def _feedback_id(self, on: date) -> str:
+        """What Gmail groups complaints by; the same for all readers of a day."""
+        sender = self._from_domain.replace(".", "-")
+        return f"{on:%Y%m%d}:edition:digest:{sender}"

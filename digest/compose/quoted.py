@@ -1,0 +1,80 @@
+"""Quoted-printable (RFC 2045 §6.7) in pieces, so that what all messages share is encoded once.
+
+A template's personal values are its slots, marked by noncharacters that no cleaned text can hold
+(digest/text.py strips them). Every slot stands on encoded lines of its own, between soft breaks
+that a reader's program takes out again; so a piece's encoding never depends on its neighbours.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+
+#: around a slot; within one, JOINT parts what is encoded apart
+OPEN, CLOSE, JOINT = "\ufdd0", "\ufdd1", "\ufdd2"
+SOFT_BREAK = b"=\r\n"
+
+_SLOT = re.compile(f"{OPEN}([^{OPEN}{CLOSE}]*){CLOSE}")
+_MARKS = re.compile(f"[{OPEN}{CLOSE}{JOINT}]")
+_FROM = re.compile("^From ", re.MULTILINE)
+#: a control character, so never in a cleaned text, that takes as many octets as the F it stands for
+_STAND_IN = "\x01"
+
+
+def slot(*parts: str) -> str:
+    """The parts as one slot. None may be empty, or begin or end with a line break."""
+    return f"{OPEN}{JOINT.join(parts)}{CLOSE}"
+
+
+def without_marks(text: str) -> str:
+    """The text as it is read."""
+    return _MARKS.sub("", text)
+
+
+def encode_piece(text: str) -> bytes:
+    """One piece, from the start of an encoded line on; ends without a line break of its own.
+
+    Lines of at most 76 octets; CRLF; a line of one dot and `From ` at a line's start are escaped,
+    since old mail programs change them.
+    """
+    if "\n" not in text:
+        # without a line to learn from, b2a_qp breaks lines with a bare LF
+        return binascii.b2a_qp(text.encode()).replace(b"\n", b"\r\n")
+    if "From " in text:
+        text = _FROM.sub(f"{_STAND_IN}rom ", text)
+    encoded = binascii.b2a_qp(text.encode().replace(b"\n", b"\r\n"))
+    return encoded.replace(b"=01rom ", b"=46rom ") if _STAND_IN in text else encoded
+
+
+def split_slots(text: str) -> tuple[list[str], list[str]]:
+    """Literal texts and slots between them; there is one more literal than slots."""
+    parts = _SLOT.split(text)
+    return parts[::2], parts[1::2]
+
+
+def encode_literals(literals: list[str]) -> list[bytes]:
+    """Each literal with the soft breaks that part it from the slots beside it."""
+    last = len(literals) - 1
+    encoded = []
+    for at, literal in enumerate(literals):
+        data = encode_piece(literal)
+        if at > 0 and not literal.startswith("\n"):
+            data = SOFT_BREAK + data
+        if at < last and literal and not literal.endswith("\n"):
+            data += SOFT_BREAK
+        encoded.append(data)
+    return encoded
+
+
+def encode_slot(content: str) -> bytes:
+    """What stands between OPEN and CLOSE."""
+    return SOFT_BREAK.join(map(encode_piece, content.split(JOINT)))
+
+
+def encode(text: str) -> bytes:
+    """A whole text with its slots."""
+    literals, slots = split_slots(text)
+    encoded = encode_literals(literals)
+    for at, content in enumerate(slots):
+        encoded[at] += encode_slot(content)
+    return b"".join(encoded)

@@ -1,0 +1,183 @@
+"""What templates see of an edition: texts made readable, links checked, numbers in words.
+
+Turns records into views; knows nothing of HTML or MIME. A view's personal values (position,
+reasons, vote links) are kept apart, in Personal, so that the rest can be shared between readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from digest.columns import cut, wrap
+from digest.compose.excerpt import excerpt
+from digest.compose.readable import readable
+from digest.filters import plural, short_number
+from digest.model import Entry, Reason, ReasonKind, Section, Wording
+from digest.text import clean, http_url
+
+#: characters of the abstract, from the usual to the least, until a mail is small enough
+ABSTRACT_LENGTHS = (330, 190, 100, 0)
+#: of an abstract no more than that is looked at: the longest excerpt fits many times
+_ABSTRACT_READ = 6_000
+_AUTHORS_SHOWN = 3
+_TITLE_MAX = 300
+_NAME_MAX = 80
+_ORGANIZATION_MAX = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkView:
+    """A link as words."""
+
+    label: str
+    url: str
+    #: what stands behind the label in brackets, e.g. "1.2k ★"; empty: nothing
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonView:
+    """One part of the why-line."""
+
+    lead: str
+    #: set apart from the lead; empty when the lead says all
+    subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemView:
+    """One item as the item templates see it."""
+
+    title: str
+    #: None: nothing to link to
+    url: str | None
+    #: "Ada Lovelace, Alan Turing, Grace Hopper and 9 more"; empty when unknown
+    authors: str
+    organization: str
+    abstract: str
+    links: tuple[LinkView, ...]
+    #: place in its section, from "1"
+    position: str
+    reasons: tuple[ReasonView, ...]
+    #: the reasons in one text, broken into lines for the text part
+    why: str
+    more_url: str
+    less_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What an item looks like to everybody: all that a fragment may depend on."""
+
+    wording: Wording
+    section: Section
+    comments: int | None
+    stars: int | None
+    #: which of ABSTRACT_LENGTHS
+    level: int
+    #: for each reason whether it has a subject: the shape of the why-line
+    shape: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Personal:
+    """What differs between two readers of the same item; see ItemView."""
+
+    position: str
+    reasons: tuple[ReasonView, ...]
+    why: str
+    more_url: str
+    less_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageView:
+    """What templates see of the mail as a whole; all but `on` and `left_out` is personal."""
+
+    subject: str
+    #: the reader's local date
+    on: date
+    #: how many papers there are and for what, one line
+    summary: str
+    #: hidden first line that mail programs show beside the subject
+    preheader: str
+    #: how the picks came about, when there was nothing to match; empty: say nothing
+    note: str
+    #: picks that did not fit
+    left_out: int
+    web_url: str
+    preferences_url: str
+    unsubscribe_url: str
+
+
+def item_view(shared: Shared, personal: Personal) -> ItemView:
+    """An item as one reader sees it."""
+    wording = shared.wording
+    length = ABSTRACT_LENGTHS[shared.level] if shared.section is Section.PICK else 0
+    return ItemView(
+        title=shown_title(wording),
+        url=http_url(wording.url),
+        authors=author_line(wording.authors),
+        organization=cut(readable(wording.organization or ""), _ORGANIZATION_MAX),
+        abstract=excerpt(readable(wording.abstract[:_ABSTRACT_READ]), length) if length else "",
+        links=_links(shared),
+        position=personal.position,
+        reasons=personal.reasons,
+        why=personal.why,
+        more_url=personal.more_url,
+        less_url=personal.less_url,
+    )
+
+
+def shown_title(wording: Wording) -> str:
+    """The title as text; what has none is called by its key."""
+    return cut(readable(wording.title[:2_000]), _TITLE_MAX) or wording.key
+
+
+def author_line(authors: Sequence[str]) -> str:
+    """The first three and how many more; four are named, for "and 1 more" saves nothing."""
+    names = [name for author in authors[:6] if (name := cut(readable(author[:500]), _NAME_MAX))]
+    if len(authors) > _AUTHORS_SHOWN + 1 and len(names) > _AUTHORS_SHOWN:
+        return f"{', '.join(names[:_AUTHORS_SHOWN])} and {len(authors) - _AUTHORS_SHOWN:,} more"
+    return ", ".join(names)
+
+
+def reason_views(entry: Entry) -> tuple[ReasonView, ...]:
+    """The why-line; votes stand in it even when they are nothing to speak of."""
+    views = [_reason_view(reason) for reason in entry.pick.reasons]
+    told = any(reason.kind is ReasonKind.TREND for reason in entry.pick.reasons)
+    if not told and entry.votes:
+        views.append(ReasonView(lead=plural(entry.votes, "vote"), subject=""))
+    return tuple(views)
+
+
+def _reason_view(reason: Reason) -> ReasonView:
+    return ReasonView(lead=clean(reason.lead), subject=clean(reason.subject))
+
+
+def why_text(reasons: Sequence[ReasonView], columns: int, indent: int) -> str:
+    """The why-line as text: subjects between asterisks, parts joined by a middle dot."""
+    parts = [f"{r.lead} *{r.subject}*".strip() if r.subject else r.lead for r in reasons]
+    return wrap(" · ".join(parts), columns, indent=indent)
+
+
+def _links(shared: Shared) -> tuple[LinkView, ...]:
+    """Where an item can be read, as words; links that are no http links are not shown."""
+    wording = shared.wording
+    stars = f"{short_number(shared.stars)} ★" if shared.stars else ""
+    comments = short_number(shared.comments) if shared.comments else ""
+    is_paper = wording.key.startswith(("arxiv:", "doi:"))
+    offered = (
+        ("Abstract" if is_paper else "Read", wording.url, ""),
+        ("PDF", wording.pdf_url, ""),
+        ("Code", wording.code_url, stars),
+        ("Project", None if wording.code_url else wording.project_url, ""),
+        ("Discussion", wording.discussion_url, comments),
+    )
+    return tuple(
+        LinkView(label=label, url=checked, note=note)
+        for label, url, note in offered
+        if url and (checked := http_url(url))
+    )
