@@ -38,6 +38,7 @@ from digest.model.papers import (
     Wording,
 )
 from digest.model.people import (
+    CONFIRM_WITHIN,
     Cadence,
     Example,
     InterestKind,
@@ -48,6 +49,7 @@ from digest.model.people import (
 )
 
 __all__ = [
+    "CONFIRM_WITHIN",
     "Announce",
     "Broken",
     "Cadence",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 
 from digest.model.moments import require_utc
+
+
+#: how long a question to confirm may be answered; then the pending row is forgotten
+CONFIRM_WITHIN = timedelta(days=7)
 
 
 class Status(StrEnum):

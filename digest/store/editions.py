@@ -26,7 +26,7 @@ from digest.model import (
 )
 from digest.store.items import batches
 from digest.store.people import subscriber_from
-from digest.store.schema import edition, pick, subscriber, wording
+from digest.store.schema import edition, outbox, pick, subscriber, wording
 
 
 def due_subscribers(tx: Connection, *, now: datetime, limit: int) -> tuple[Subscriber, ...]:
@@ -231,6 +231,13 @@ def _entry_from(row: Row[Any]) -> Entry:
         comments=detail["comments"],
         stars=detail["stars"],
     )
+
+
+def forget_picks(tx: Connection, *, outbox_ids: Sequence[int]) -> None:
+    """Let the items of editions that never arrived be picked again; the editions stay as told."""
+    for batch in batches(outbox_ids):
+        lost = select(outbox.c.edition_id).where(outbox.c.id.in_(batch))
+        tx.execute(update(pick).where(pick.c.edition_id.in_(lost)).values(item_id=None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

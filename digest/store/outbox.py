@@ -207,6 +207,8 @@ def settle(
                 state=s.state,
                 reason=s.reason,
                 answer=s.answer,
+                # given back unsent: that was no attempt
+                attempts=outbox.c.attempts - int(s.state is OutboxState.QUEUED),
                 not_before=s.not_before or outbox.c.not_before,
                 settled_at=now if s.state.is_final else None,
                 lease_owner=None,

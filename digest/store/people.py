@@ -15,13 +15,14 @@ from digest.model import (
     Cadence,
     Example,
     InterestKind,
+    MessageKind,
     Profile,
     Status,
     Subscriber,
     Topic,
 )
 from digest.store.items import batches, items_by_key
-from digest.store.schema import consent, interest, subscriber, suppression
+from digest.store.schema import consent, interest, outbox, subscriber, suppression
 from digest.store.topics import topics_by_slug
 
 
@@ -51,6 +52,30 @@ def get_subscriber(tx: Connection, subscriber_id: int) -> Subscriber | None:
     """The subscriber with that id, whatever its status."""
     row = tx.execute(select(subscriber).where(subscriber.c.id == subscriber_id)).first()
     return subscriber_from(row) if row else None
+
+
+def subscribers_by_id(tx: Connection, ids: Sequence[int]) -> dict[int, Subscriber]:
+    """Those subscribers, whatever their status; who is gone is left out."""
+    found: dict[int, Subscriber] = {}
+    for batch in batches(ids):
+        rows = tx.execute(select(subscriber).where(subscriber.c.id.in_(batch)))
+        found |= {row.id: subscriber_from(row) for row in rows}
+    return found
+
+
+def pending_since(tx: Connection, before: datetime) -> list[int]:
+    """Ids of pending subscribers that were not asked to confirm after that moment."""
+    asked = select(outbox.c.subscriber_id).where(
+        outbox.c.kind == MessageKind.CONFIRMATION,
+        outbox.c.created_at > before,
+        outbox.c.subscriber_id.is_not(None),
+    )
+    rows = tx.execute(
+        select(subscriber.c.id)
+        .where(subscriber.c.status == Status.PENDING, subscriber.c.created_at <= before)
+        .where(subscriber.c.id.not_in(asked))
+    )
+    return list(rows.scalars())
 
 
 def known_addresses(tx: Connection, address_keys: Sequence[str]) -> dict[str, Subscriber]:
@@ -238,6 +263,17 @@ def suppress(tx: Connection, address_key: str, *, reason: str, now: datetime) ->
     """Never mail that address again; the first reason stays."""
     if suppression_of(tx, address_key) is None:
         tx.execute(insert(suppression).values(address_key=address_key, reason=reason, at=now))
+
+
+def suppress_subscriber(tx: Connection, subscriber_id: int, *, reason: str, now: datetime) -> None:
+    """Never mail that subscriber's address again, and plan no more editions for it."""
+    mine = subscriber.c.id == subscriber_id
+    address_key = tx.execute(select(subscriber.c.address_key).where(mine)).scalar()
+    if address_key is None:
+        return
+    suppress(tx, address_key, reason=reason, now=now)
+    ended = {"status": Status.SUPPRESSED, "ended_at": now, "next_edition_at": None}
+    tx.execute(update(subscriber).where(mine).values(**ended))
 
 
 def lift_suppression(tx: Connection, address_key: str) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from digest.model import InterestKind, Topic
-from digest.store.schema import interest, state, topic
+from digest.store.facts import get_fact, put_fact
+from digest.store.schema import interest, topic
 
 _SEEDED = "topics_seeded"
 
@@ -24,17 +25,14 @@ def seed_topics(tx: Connection, topics: Iterable[Topic]) -> None:
 
     A topic is seeded once: what the operator changed or removed since is not undone.
     """
-    row = tx.execute(select(state.c.value).where(state.c.name == _SEEDED)).scalar()
-    seeded: list[str] = row or []
+    seeded: list[str] = get_fact(tx, _SEEDED) or []
     known = topics_by_slug(tx)
     new = [t for t in topics if t.slug not in seeded]
     for record in new:
         if record.slug not in known:
             put_topic(tx, record)
     if new:
-        slugs = sorted({*seeded, *(t.slug for t in new)})
-        tx.execute(delete(state).where(state.c.name == _SEEDED))
-        tx.execute(insert(state).values(name=_SEEDED, value=slugs))
+        put_fact(tx, _SEEDED, sorted({*seeded, *(t.slug for t in new)}))
 
 
 def put_topic(tx: Connection, record: Topic) -> None:
