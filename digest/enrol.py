@@ -89,8 +89,9 @@ class Enrolment:
     ) -> Joined:
         """Put an address on the list: pending until it answers, or confirmed when vouched for.
 
-        An address that is there already keeps what it has; a pending one is asked again, at most
-        once an hour. Raises BadInput for anything that cannot be used, before storing anything.
+        A confirmed address keeps what it has: whoever types it here need not be its owner. One
+        that is not gets the new choices and is asked again, at most once an hour. Raises BadInput
+        for anything that cannot be used, before storing anything.
         """
         address = parse_address(email)
         with self._store.write() as tx:
@@ -107,6 +108,8 @@ class Enrolment:
                 people.note_consent(tx, [subscriber_id], "asked", now=now, source=source)
             else:
                 subscriber_id = known.id
+                if known.status in (Status.PENDING, Status.UNSUBSCRIBED):
+                    _apply(tx, subscriber_id, choices, wishes, now)
             asked = self._welcome(tx, subscriber_id, now=now, source=source, vouched=vouched)
             subscriber = _existing(tx, subscriber_id)
         return Joined(subscriber=subscriber, asked=asked)
@@ -178,10 +181,7 @@ class Enrolment:
             wishes = read_wishes(tx, choices)
             check_choices(choices)
             _existing(tx, subscriber_id)
-            people.change_subscriber(tx, subscriber_id, **columns_of(choices))
-            for kind in choices.wishes:
-                people.remove_wishes(tx, subscriber_id, kind)
-            people.add_wishes(tx, [(subscriber_id, wish) for wish in wishes], now=now)
+            _apply(tx, subscriber_id, choices, wishes, now)
             changed = _existing(tx, subscriber_id)
             if changed.status is Status.CONFIRMED and _moves_the_hour(choices):
                 people.change_subscriber(tx, subscriber_id, next_edition_at=_next_for(changed, now))
@@ -297,6 +297,15 @@ def first_edition(choices: Choices, defaults: Defaults, now: datetime) -> dateti
         send_at=choices.send_at or defaults.send_at,
         cadence=choices.cadence or defaults.cadence,
     )
+
+
+def _apply(
+    tx: Connection, subscriber_id: int, choices: Choices, wishes: Iterable[Wish], now: datetime
+) -> None:
+    people.change_subscriber(tx, subscriber_id, **columns_of(choices))
+    for kind in choices.wishes:
+        people.remove_wishes(tx, subscriber_id, kind)
+    people.add_wishes(tx, [(subscriber_id, wish) for wish in wishes], now=now)
 
 
 def _next_for(subscriber: Subscriber, now: datetime) -> datetime:
