@@ -18,7 +18,7 @@ from digest.model import Entry, Reason, ReasonKind, Section, Wording
 from digest.text import clean, http_url
 
 #: characters of the abstract, from the usual to the least, until a mail is small enough
-ABSTRACT_LENGTHS = (330, 190, 100, 0)
+ABSTRACT_LENGTHS = (270, 170, 100, 0)
 #: of an abstract no more than that is looked at: the longest excerpt fits many times
 _ABSTRACT_READ = 6_000
 _AUTHORS_SHOWN = 3
