@@ -123,9 +123,13 @@ def stall() -> Trouble:
         yield whole[: len(whole) // 2]
         released.wait(SILENCE_S_MAX)
 
-    return lambda asked, right, released: Answer(
-        content_type=right.content_type, body=chunks(_whole(right), released)
-    )
+    def trouble(asked: Asked, right: Answer, released: threading.Event) -> Answer:
+        whole = _whole(right)
+        length = (("Content-Length", str(len(whole))),)
+        body = chunks(whole, released)
+        return Answer(content_type=right.content_type, body=body, headers=length)
+
+    return trouble
 
 
 def hang_up() -> Trouble:
@@ -178,7 +182,7 @@ class ReplayServer:
         self._html = html
         self._planned: dict[str, _Planned] = {}
         self._released = threading.Event()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._server = LoopbackServer(self._respond)
 
     @property
@@ -217,6 +221,12 @@ class ReplayServer:
             released, self._released = self._released, threading.Event()
         released.set()
 
+    def wait_for_requests(self, count: int, *, timeout_s: float = 20.0) -> None:
+        """Wait until that many requests have come in, answered or not."""
+        with self._lock:
+            came = self._lock.wait_for(lambda: len(self.requests) >= count, timeout_s)
+        assert came, f"{len(self.requests)} of {count} requests came in {timeout_s} s"
+
     def days_asked(self) -> list[str]:
         """The listing days asked for so far, in order, by either way."""
         return [logged.day for logged in self.requests if logged.day]
@@ -231,6 +241,7 @@ class ReplayServer:
         )
         with self._lock:
             self.requests.append(logged)
+            self._lock.notify_all()
             trouble = self._trouble_for(logged)
             released = self._released
         right = self._right(asked, logged)
