@@ -71,6 +71,8 @@ def failure(error: Exception, url: str, timeout_s: float) -> FetchError:
         )
     elif isinstance(error, httpx.ConnectError):
         reason = _why_not_connected(error, host)
+    elif isinstance(error, httpx.InvalidURL | UnicodeError) or "location header" in str(error):
+        reason = f"{host}, or where it sends us on to, is no URL: {error}; check the source's url"
     elif isinstance(error, httpx.RemoteProtocolError):
         reason = f"{host} broke off or does not speak HTTP: {error}; the next pass asks again"
     elif isinstance(error, httpx.NetworkError):

@@ -157,14 +157,18 @@ def _decode(chunks: Iterator[bytes], coding: str) -> Iterator[bytes]:
         case "" | "identity":
             return chunks
         case "gzip" | "x-gzip":
-            return _inflate(chunks, zlib.MAX_WBITS | 16)
+            return inflate(chunks, zlib.MAX_WBITS | 16)
         case "deflate":
-            return _inflate(chunks, zlib.MAX_WBITS)
+            return inflate(chunks, zlib.MAX_WBITS)
         case _:
             raise BadCoding(f"is encoded as {coding[:40]!r}, which we did not ask for")
 
 
-def _inflate(chunks: Iterator[bytes], window_bits: int) -> Iterator[bytes]:
+def inflate(chunks: Iterator[bytes], window_bits: int) -> Iterator[bytes]:
+    """The unpacked bytes in pieces of at most 64 KB; `window_bits` as zlib has it.
+
+    Raises BadCoding when they cannot be unpacked or end too early. No bytes at all are fine.
+    """
     inflater = zlib.decompressobj(window_bits)
     begun = False
     for chunk in chunks:
