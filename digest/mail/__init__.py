@@ -6,11 +6,16 @@ builds a transport from plain values and digest/deliver.py drives it.
 
 from __future__ import annotations
 
+import re
+
 from digest.errors import ConfigError
 from digest.mail.base import Report, Security, Take, Transport, TransportOptions
 from digest.mail.files import FileTransport, write_eml, write_maildir
+from digest.mail.smtp import SmtpTransport
 
 __all__ = ["Report", "Security", "Take", "Transport", "TransportOptions", "build_transport"]
+
+_HOSTNAME = re.compile(r"[A-Za-z0-9.-]+|\[[A-Za-z0-9.:]+\]")
 
 
 def build_transport(options: TransportOptions) -> Transport:
@@ -18,6 +23,31 @@ def build_transport(options: TransportOptions) -> Transport:
 
     Raises ConfigError when they cannot work together.
     """
-    if options.path is None:
-        raise ConfigError([f"smtp.path: needed for transport = {options.kind!r}: where to write"])
+    if problems := _find_problems(options):
+        raise ConfigError(problems)
+    if options.kind == "smtp":
+        return SmtpTransport(options)
+    assert options.path is not None, "checked above"
     return FileTransport(options.path, write_maildir if options.kind == "maildir" else write_eml)
+
+
+def _find_problems(options: TransportOptions) -> list[str]:
+    """What makes the options useless, one line each, beginning with the setting's name."""
+    if options.kind != "smtp":
+        missing = f"smtp.path: needed for transport = {options.kind!r}: the folder to write to"
+        return [missing] if options.path is None else []
+    problems = []
+    if options.username is not None and options.security == "none":
+        problems.append(
+            'smtp.security: "none" would send the password unencrypted;'
+            ' use "starttls" or "tls", or take username away'
+        )
+    if (options.username is None) != (options.password is None):
+        problems.append("smtp.password: username and password go together; give both or neither")
+    if not _HOSTNAME.fullmatch(options.hostname):
+        problems.append(f"smtp.hostname: {options.hostname!r} cannot be said in EHLO")
+    if options.connections < 1:
+        problems.append("smtp.connections: at least 1")
+    if options.timeout_s <= 0:
+        problems.append("smtp.timeout_s: more than 0 seconds")
+    return problems
