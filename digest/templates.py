@@ -64,10 +64,15 @@ class Templates:
     def __init__(self, override: Path | None = None, *, wrapper: Wrapper | None = None) -> None:
         """`override` is the operator's folder, laid out as ours (email/, web/)."""
         own = data_path("templates")
+        self._override = override
         self._builtin = _environment([own], wrapper)
         self._chosen = _environment([override, own], wrapper) if override else self._builtin
         self._warned: set[str] = set()
         self._inliner = css_inline.CSSInliner(keep_style_tags=False, load_remote_stylesheets=False)
+
+    def wrapped(self, wrapper: Wrapper) -> Templates:
+        """The same templates, each source passed through `wrapper` when it is loaded."""
+        return Templates(self._override, wrapper=wrapper)
 
     def render(self, name: str, context: Mapping[str, object]) -> str:
         """The template of that name, e.g. "email/edition.txt", filled in.

@@ -6,6 +6,7 @@ The same edition, outbox row and Message-ID always give the same bytes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -13,8 +14,8 @@ from digest.compose import headers
 from digest.compose.letters import LetterWriter
 from digest.compose.links import Links
 from digest.compose.message import build_message, join_parts
-from digest.compose.pages import Letter, Pages
-from digest.compose.quoted import encode, without_marks
+from digest.compose.pages import Kind, Letter
+from digest.compose.printer import Printer
 from digest.compose.view import ABSTRACT_LENGTHS
 from digest.model import Edition, Envelope, Site
 from digest.templates import Templates
@@ -38,8 +39,8 @@ class Encoded:
 
     subject: str
     unsubscribe_url: str
-    text: tuple[bytes, ...]
-    html: tuple[bytes, ...]
+    text: Sequence[bytes]
+    html: Sequence[bytes]
 
 
 class Composer:
@@ -62,7 +63,7 @@ class Composer:
         self._links = links
         self._templates = templates
         self._writer = LetterWriter(site, links, templates)
-        self._pages = Pages(site, templates)
+        self._printer = Printer(site, templates)
         self._body_bytes_max = body_bytes_max
         self._from_domain = headers.ascii_domain(site.from_address).rpartition("@")[2]
         self._bounce_domain = bounce_domain or self._from_domain
@@ -133,8 +134,8 @@ class Composer:
         letter, _ = self._fit(edition)
         return Rendered(
             subject=letter.subject,
-            text=without_marks(self._pages.text(letter)),
-            html=without_marks(self._pages.html(letter)),
+            text=self._printer.read(Kind.TEXT, letter),
+            html=self._printer.read(Kind.HTML, letter),
         )
 
     def _encode(self, edition: Edition) -> Encoded:
@@ -142,18 +143,18 @@ class Composer:
         return Encoded(
             subject=letter.subject,
             unsubscribe_url=letter.unsubscribe_url,
-            text=(encode(self._pages.text(letter)),),
+            text=self._printer.encode(Kind.TEXT, letter),
             html=html,
         )
 
-    def _fit(self, edition: Edition) -> tuple[Letter, tuple[bytes, ...]]:
+    def _fit(self, edition: Edition) -> tuple[Letter, Sequence[bytes]]:
         """The letter that says most within the size limit, and its HTML.
 
         Abstracts get shorter first; then picks are left to the web page, last ones first.
         """
         for level in range(len(ABSTRACT_LENGTHS)):
             letter = self._writer.write(edition, level=level)
-            html = self._encode_html(letter)
+            html = self._printer.encode(Kind.HTML, letter)
             size = sum(map(len, html))
             if size <= self._body_bytes_max:
                 return letter, html
@@ -161,12 +162,9 @@ class Composer:
         while count and size > self._body_bytes_max:
             count = min(count - 1, count * self._body_bytes_max // size)
             letter = self._writer.write(edition, level=level, items_max=count)
-            html = self._encode_html(letter)
+            html = self._printer.encode(Kind.HTML, letter)
             size = sum(map(len, html))
         return letter, html
-
-    def _encode_html(self, letter: Letter) -> tuple[bytes, ...]:
-        return (encode(self._pages.html(letter)),)
 
     def _envelope(self, email: str, outbox_id: int, content: bytes) -> Envelope:
         envelope_to = headers.ascii_domain(email)

@@ -9,24 +9,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 
 from digest.columns import wrap
 from digest.compose.links import vote_query
 from digest.compose.quoted import slot
-from digest.compose.view import (
-    PageView,
-    Personal,
-    ReasonView,
-    Shared,
-    item_view,
-    why_text,
-)
+from digest.compose.view import ItemView, PageView, Personal, ReasonView, Shared, item_view
 from digest.model import Site
 from digest.templates import Templates
 
 #: columns of the text part, and where its why-lines begin
 COLUMNS = 72
 WHY_INDENT = len("    Why: ")
+
+
+class Kind(StrEnum):
+    """One of a message's two parts; the value ends the names of its templates."""
+
+    TEXT = "txt"
+    HTML = "html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,61 +59,69 @@ class Letter:
 
 
 class Pages:
-    """Renders text and HTML of letters."""
+    """Renders the parts of letters."""
 
     def __init__(self, site: Site, templates: Templates) -> None:
         self._site = site
         self._templates = templates
 
-    def text(self, letter: Letter) -> str:
-        """The text part, personal values in slots."""
-        page = _page_view(letter, columns=COLUMNS)
-        return self._templates.render("email/edition.txt", self._context(letter, page))
+    def whole(self, kind: Kind, letter: Letter) -> str:
+        """A letter's part with its personal values in slots."""
 
-    def html(self, letter: Letter) -> str:
-        """The HTML part, its CSS inlined, personal values in slots."""
-        page = _page_view(letter, columns=None)
-        html = self._templates.render("email/edition.html", self._context(letter, page))
-        return self._templates.inline(html)
-
-    def _context(self, letter: Letter, page: PageView) -> dict[str, object]:
-        def views(placed: Sequence[Placed]) -> list[object]:
+        def views(placed: Sequence[Placed]) -> list[ItemView]:
             return [item_view(p.shared, _personal(p, letter.feedback_url)) for p in placed]
 
-        return {
-            "site": self._site,
-            "page": page,
-            "items": views(letter.items),
-            "rising": views(letter.rising),
-        }
+        return self.render(
+            kind, _page_view(kind, letter), views(letter.items), views(letter.rising)
+        )
+
+    def render(
+        self, kind: Kind, page: PageView, items: Sequence[ItemView], rising: Sequence[ItemView]
+    ) -> str:
+        """The part's template filled in, and its CSS inlined."""
+        context = {"site": self._site, "page": page, "items": items, "rising": rising}
+        text = self._templates.render(f"email/edition.{kind}", context)
+        return self._templates.inline(text) if kind is Kind.HTML else text
+
+
+def why_text(reasons: Sequence[ReasonView]) -> str:
+    """The why-line of the text part: subjects between asterisks, parts joined by a middle dot."""
+    parts = [f"{r.lead} *{r.subject}*".strip() if r.subject else r.lead for r in reasons]
+    return wrap(" · ".join(parts), COLUMNS - WHY_INDENT, indent=WHY_INDENT)
+
+
+def position_text(position: int) -> str:
+    """A pick's number, right-aligned."""
+    return f"{position:>2}"
+
+
+def fit(kind: Kind, text: str) -> str:
+    """A line of the letter as its part needs it: broken into columns in the text part."""
+    return wrap(text, COLUMNS) if kind is Kind.TEXT else text
 
 
 def _personal(placed: Placed, feedback_url: str) -> Personal:
     """One reader's values for an item, in slots."""
     return Personal(
-        position=slot(str(placed.position)),
+        position=slot(position_text(placed.position)),
         reasons=tuple(
             ReasonView(lead=slot(r.lead), subject=slot(r.subject) if r.subject else "")
             for r in placed.reasons
         ),
-        why=slot(why_text(placed.reasons, COLUMNS - WHY_INDENT, WHY_INDENT)),
+        why=slot(why_text(placed.reasons)),
         more_url=slot(feedback_url, vote_query(placed.position, "up")),
         less_url=slot(feedback_url, vote_query(placed.position, "down")),
     )
 
 
-def _page_view(letter: Letter, *, columns: int | None) -> PageView:
-    """The letter's own values in slots, long lines broken when there are columns to keep to."""
-
-    def fit(text: str) -> str:
-        return slot(wrap(text, columns) if columns else text)
-
+def _page_view(kind: Kind, letter: Letter) -> PageView:
+    """The letter's own values in slots."""
     return PageView(
-        subject=fit(letter.subject),
+        subject=slot(letter.subject),
         on=letter.on,
-        summary=fit(letter.summary),
-        preheader=fit(letter.preheader),
-        note=fit(letter.note) if letter.note else "",
+        summary=slot(fit(kind, letter.summary)),
+        preheader=slot(letter.preheader),
+        note=slot(fit(kind, letter.note)) if letter.note else "",
         left_out=letter.left_out,
         web_url=slot(letter.web_url),
         preferences_url=slot(letter.preferences_url),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from digest.columns import cut, wrap
+from digest.columns import cut
 from digest.compose.excerpt import excerpt
 from digest.compose.readable import readable
 from digest.filters import plural, short_number
@@ -155,12 +155,6 @@ def reason_views(entry: Entry) -> tuple[ReasonView, ...]:
 
 def _reason_view(reason: Reason) -> ReasonView:
     return ReasonView(lead=clean(reason.lead), subject=clean(reason.subject))
-
-
-def why_text(reasons: Sequence[ReasonView], columns: int, indent: int) -> str:
-    """The why-line as text: subjects between asterisks, parts joined by a middle dot."""
-    parts = [f"{r.lead} *{r.subject}*".strip() if r.subject else r.lead for r in reasons]
-    return wrap(" · ".join(parts), columns, indent=indent)
 
 
 def _links(shared: Shared) -> tuple[LinkView, ...]:
