@@ -362,10 +362,10 @@ def test_the_page_is_read_in_both_its_layouts(props: dict[str, Any]) -> None:
     [
         (
             {"dateString": "2026-03-10", "dailyPapers": [item()]},
-            "asked for 2026-03-11, the page is for 2026-03-10",
+            "asked for the page of 2026-03-11, got that of 2026-03-10",
         ),
-        ({"dateString": "2026-03-11", "periodType": "week", "dailyPapers": []}, "week"),
-        ({"dailyPapers": [item()]}, "asked for 2026-03-11"),
+        ({"dateString": "2026-03-11", "periodType": "week", "dailyPapers": []}, "no single day"),
+        ({"dailyPapers": [item()]}, "no single day"),
         ({"dateString": "2026-03-11"}, "layout has changed"),
         ([], "layout has changed"),
     ],

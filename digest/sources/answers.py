@@ -34,6 +34,19 @@ def load_json(body: bytes, content_type: str) -> Any:  # JSON has no static shap
         raise ParseError(f"expected JSON, got {describe(body, content_type)}") from error
 
 
+def decode(body: bytes, content_type: str) -> str:
+    """The text of a body: by its byte order mark, as declared, as UTF-8, or as Windows-1252."""
+    declared = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", content_type, re.IGNORECASE)
+    marked = "utf-16" if body[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    for encoding in (marked, declared[1] if declared else None, "cp1252"):
+        try:
+            if encoding:
+                return body.decode(encoding)
+        except (LookupError, ValueError):
+            continue
+    return body.decode("utf-8", "replace")
+
+
 def describe(body: bytes, content_type: str) -> str:
     """What an answer looks like, for an error message: its type, length and first words."""
     start = clean(body[:400].decode("utf-8", "replace"))[:80]

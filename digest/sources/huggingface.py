@@ -95,7 +95,7 @@ class HuggingFace:
         else:
             items, first = _items_of_api(body, content_type), 1 + (request.page - 1) * self._limit
         day = date.fromisoformat(request.label)
-        listing = read_entries(items, lambda item, at: _read_item(item, at, day), first=first)
+        listing = read_entries(items, lambda item, at: read_item(item, at, day), first=first)
         more = self._next_page(request, len(items))
         rest = None
         if not items and day.weekday() >= 5:
@@ -137,9 +137,19 @@ def _items_of_api(body: bytes, content_type: str) -> list[Any]:
 
 
 def _items_of_page(day: str, body: bytes, content_type: str) -> list[Any]:
-    """The items in the page's own data; the cards lost abstracts and authors in 2025."""
-    page = BeautifulSoup(body, "html.parser")
-    target = page.find(attrs={"data-target": "DailyPapers"})
+    stated, items = read_page(body, content_type)
+    if stated is None or str(stated) != day:
+        # a date without a list is answered with the nearest one that has one
+        raise ParseError(f"asked for the page of {day}, got that of {stated or 'no single day'}")
+    return items
+
+
+def read_page(body: bytes, content_type: str) -> tuple[date | None, list[Any]]:
+    """The day and the items in a page's own data; None for a page of a week, month or search.
+
+    The data, since the cards lost abstracts and authors in 2025. Raises ParseError.
+    """
+    target = BeautifulSoup(body, "html.parser").find(attrs={"data-target": "DailyPapers"})
     props = target.get("data-props") if isinstance(target, Tag) else None
     if not isinstance(props, str):
         raise ParseError(
@@ -153,14 +163,21 @@ def _items_of_page(day: str, body: bytes, content_type: str) -> list[Any]:
     items = data.get("dailyPapers") if isinstance(data, dict) else None
     if not isinstance(items, list):
         raise ParseError("the page's data has no list dailyPapers; its layout has changed")
+    return _day_of_page(data), items
+
+
+def _day_of_page(data: Mapping[str, Any]) -> date | None:
     stated = data.get("dateString") or data.get("date")
-    if not isinstance(stated, str) or stated[:10] != day or data.get("periodType", "day") != "day":
-        # a date without a list is answered with the nearest one that has one
-        raise ParseError(f"asked for {day}, the page is for {stated} ({data.get('periodType')})")
-    return items
+    if not isinstance(stated, str) or data.get("periodType", "day") != "day":
+        return None
+    try:
+        return date.fromisoformat(stated[:10])
+    except ValueError:
+        return None
 
 
-def _read_item(item: object, position: int, day: date) -> PaperData:
+def read_item(item: object, position: int, day: date | None) -> PaperData:
+    """Read one item of a list of that day. Raises BrokenEntry."""
     item = _unrepr(item)
     paper = item.get("paper") if isinstance(item, dict) else None
     if not isinstance(item, dict) or not isinstance(paper, dict):
@@ -212,7 +229,9 @@ def _authors(authors: object) -> tuple[str, ...]:
     return tuple(name for name in names if name)
 
 
-def _listed_at(item: Mapping[str, Any], paper: Mapping[str, Any], day: date) -> datetime | None:
+def _listed_at(
+    item: Mapping[str, Any], paper: Mapping[str, Any], day: date | None
+) -> datetime | None:
     """When it came onto the list, where the source says so to the hour.
 
     Since May 2026 submittedOnDailyAt has lost its time of day. Before that field existed,
