@@ -138,3 +138,8 @@ def slots_after(
 def next_slot(moment: datetime, *, zone: str, send_at: time, cadence: Cadence) -> datetime:
     """The first moment strictly after `moment` at which an edition is due."""
     return next(slots_after(moment, zone=zone, send_at=send_at, cadence=cadence))
+
+
+def moment_text(moment: datetime) -> str:
+    """`2026-03-11T07:00:00Z`."""
+    return moment.isoformat().replace("+00:00", "Z")

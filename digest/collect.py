@@ -8,7 +8,7 @@ each is written down as a reading, and the next pass tries again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -82,12 +82,14 @@ class Collector:
         self._planned = planned
         self._owner = owner
 
-    def collect_due(self, now: datetime) -> tuple[SourceReport, ...]:
-        """One pass over the sources whose time has come."""
+    def collect_due(
+        self, now: datetime, stop: Callable[[], bool] = lambda: False
+    ) -> tuple[SourceReport, ...]:
+        """One pass over the sources whose time has come; `stop` ends it after the current one."""
         every = {name: planned.every for name, planned in self._planned.items()}
         with self._store.read() as tx:
             names = memory.due_sources(tx, every, now)
-        return self._pass(names, now)
+        return self._pass(names, now, stop)
 
     def collect_named(self, names: Iterable[str], now: datetime) -> tuple[SourceReport, ...]:
         """One pass over these sources, due or not. Raises BadInput for a name unknown."""
@@ -96,11 +98,15 @@ class Collector:
             if name not in self._planned:
                 known = ", ".join(sorted(self._planned)) or "none"
                 raise BadInput(f"there is no source {name!r}; configured and enabled: {known}")
-        return self._pass(names, now)
+        return self._pass(names, now, lambda: False)
 
-    def _pass(self, names: Iterable[str], now: datetime) -> tuple[SourceReport, ...]:
+    def _pass(
+        self, names: Iterable[str], now: datetime, stop: Callable[[], bool]
+    ) -> tuple[SourceReport, ...]:
         reports = []
         for name in names:
+            if stop():
+                break
             with self._store.write() as tx:
                 mine = memory.claim_source(tx, name, owner=self._owner, lease=_LEASE)
             if mine:

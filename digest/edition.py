@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -113,19 +113,20 @@ class Editor:
         self._rules = rules
         self._ranker: tuple[object, Ranker] | None = None
 
-    def make_due(self, now: datetime) -> EditionReport:
-        """Serve everyone who is due; returns what became of them."""
+    def make_due(self, now: datetime, stop: Callable[[], bool] = lambda: False) -> EditionReport:
+        """Serve everyone who is due, or until `stop` says so; returns what became of them."""
         report = EditionReport()
         pool: Pool | None = None
-        while True:
+        while not stop():
             with self._store.read() as tx:
                 due = shelf.due_subscribers(tx, now=now, limit=_BATCH)
             if not due:
-                return report
+                break
             pool = pool or self.pool(now)
             if not self._store_drafts(self._drafts(due, pool, now), now, report):
                 # another process is serving the same people
-                return report
+                break
+        return report
 
     def draft_due(self, now: datetime) -> Iterator[Draft]:
         """What make_due would do, without doing it."""

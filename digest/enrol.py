@@ -73,7 +73,7 @@ class Enrolment:
     """The list of one store."""
 
     def __init__(self, store: Store, tokens: Tokens, defaults: Defaults, *, domain: str) -> None:
-        self._store = store
+        self.store = store
         self._tokens = tokens
         self.defaults = defaults
         self._domain = domain
@@ -94,7 +94,7 @@ class Enrolment:
         for anything that cannot be used, before storing anything.
         """
         address = parse_address(email)
-        with self._store.write() as tx:
+        with self.store.write() as tx:
             wishes = read_wishes(tx, choices)
             check_choices(choices)
             known = people.find_subscriber(tx, address.key)
@@ -129,21 +129,28 @@ class Enrolment:
         return self._ask(tx, subscriber_id, now)
 
     def _ask(self, tx: Connection, subscriber_id: int, now: datetime) -> bool:
-        """Queue the question whether an address wants our mail."""
         last = outbox.last_confirmation(tx, subscriber_id)
         if last is not None and now - last < _ASK_AGAIN_AFTER:
             return False
-        key = f"confirm:{subscriber_id}:{int(now.timestamp())}"
-        name = hashlib.sha256(f"{key}@{self._domain}".encode()).hexdigest()[:32]
-        question = outbox.NewMessage(
-            kind=MessageKind.CONFIRMATION,
-            subscriber_id=subscriber_id,
-            dedupe_key=key,
-            message_id=f"<{name}@{self._domain}>",
-            due_at=now,
-        )
-        outbox.add_messages(tx, [question], now=now)
+        self.ask_many(tx, [subscriber_id], now)
         return True
+
+    def ask_many(self, tx: Connection, subscriber_ids: Iterable[int], now: datetime) -> None:
+        """Queue the question whether an address wants our mail."""
+        questions = []
+        for subscriber_id in subscriber_ids:
+            key = f"confirm:{subscriber_id}:{int(now.timestamp())}"
+            name = hashlib.sha256(f"{key}@{self._domain}".encode()).hexdigest()[:32]
+            questions.append(
+                outbox.NewMessage(
+                    kind=MessageKind.CONFIRMATION,
+                    subscriber_id=subscriber_id,
+                    dedupe_key=key,
+                    message_id=f"<{name}@{self._domain}>",
+                    due_at=now,
+                )
+            )
+        outbox.add_messages(tx, questions, now=now)
 
     def confirm(self, token: str, *, now: datetime, source: str = "web") -> Subscriber:
         """Act on the answer to the question: the POST of a confirmation link.
@@ -152,7 +159,7 @@ class Enrolment:
         person is gone.
         """
         (subscriber_id,) = self._tokens.read_until(Purpose.CONFIRM, token, now=now, count=1)
-        with self._store.write() as tx:
+        with self.store.write() as tx:
             subscriber = _existing(tx, subscriber_id)
             if subscriber.status is Status.PENDING:
                 self._confirm(tx, subscriber, now=now, action="confirmed", source=source)
@@ -177,7 +184,7 @@ class Enrolment:
         A new zone, hour or cadence moves the next edition; a local date that already had one does
         not get a second.
         """
-        with self._store.write() as tx:
+        with self.store.write() as tx:
             wishes = read_wishes(tx, choices)
             check_choices(choices)
             _existing(tx, subscriber_id)
@@ -189,7 +196,7 @@ class Enrolment:
 
     def unsubscribe(self, subscriber_id: int, *, now: datetime, source: str) -> None:
         """End all mail to a person at once, also what is waiting. Doing it twice is fine."""
-        with self._store.write() as tx:
+        with self.store.write() as tx:
             subscriber = people.get_subscriber(tx, subscriber_id)
             if subscriber is None or subscriber.status is Status.UNSUBSCRIBED:
                 return
@@ -206,13 +213,13 @@ class Enrolment:
 
     def erase(self, subscriber_id: int, *, now: datetime) -> None:
         """Forget a person. A suppression stays, as a hash; the ledger keeps its numbers."""
-        with self._store.write() as tx:
+        with self.store.write() as tx:
             outbox.cancel_waiting(tx, subscriber_id, reason="erased", now=now)
             people.delete_subscriber(tx, subscriber_id)
 
     def forget_unanswered(self, now: datetime, within: timedelta) -> int:
         """Erase pending people whose question was not answered in time; returns how many."""
-        with self._store.read() as tx:
+        with self.store.read() as tx:
             stale = people.pending_since(tx, now - within)
         for subscriber_id in stale:
             self.erase(subscriber_id, now=now)

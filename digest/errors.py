@@ -4,6 +4,7 @@
     ├── UsageError                 the command or its arguments make no sense (exit 2)
     ├── ConfigError                the settings cannot be used (exit 2); carries all problems
     ├── BadInput                   a value from a person cannot be used (an address, a zone)
+    ├── NotFound                   what was asked for is not there (a subscriber, an item)
     ├── NotYet                     a command that this release does not have
     ├── FetchError                 a source could not be read; `permanent`: asking again is no use
     ├── ParseError                 an answer was read and is not what the source promises
@@ -49,6 +50,10 @@ class ConfigError(DigestError):
 
 class BadInput(DigestError):
     """A value given by a person cannot be used; the text says what would be right."""
+
+
+class NotFound(DigestError):
+    """What was asked for is not there."""
 
 
 class NotYet(DigestError):

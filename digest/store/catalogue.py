@@ -86,6 +86,17 @@ def background(tx: Connection, *, until: datetime, limit: int) -> tuple[tuple[st
     return tuple((row.title, row.abstract) for row in rows)
 
 
+def recent_items(tx: Connection, *, until: datetime, limit: int) -> tuple[Item, ...]:
+    """The most recent items up to then, newest first."""
+    rows = tx.execute(
+        select(item)
+        .where(item.c.first_seen_at <= until)
+        .order_by(item.c.first_seen_at.desc(), item.c.id.desc())
+        .limit(limit)
+    )
+    return tuple(map(item_from, rows))
+
+
 def archive_state(tx: Connection, *, until: datetime) -> tuple[int, datetime | None]:
     """Something that differs whenever background() would."""
     row = tx.execute(

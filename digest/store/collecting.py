@@ -143,6 +143,42 @@ def put_validator(tx: Connection, url: str, *, etag: str | None, last_modified: 
         tx.execute(insert(validator).values(url=url, etag=etag, last_modified=last_modified))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceDay:
+    """What one source gave on one day."""
+
+    name: str
+    read: int
+    new: int
+    merged: int
+    broken: int
+    #: the last error of the day; None when there was none
+    error: str | None
+
+
+def source_days(
+    tx: Connection, names: Iterable[str], start: datetime, end: datetime
+) -> tuple[SourceDay, ...]:
+    """What those sources, and all others read then, gave between two moments, by name."""
+    totals: dict[str, dict[str, Any]] = {
+        name: {"read": 0, "new": 0, "merged": 0, "broken": 0, "error": None} for name in names
+    }
+    rows = tx.execute(
+        select(reading)
+        .where(reading.c.read_at >= start, reading.c.read_at < end)
+        .order_by(reading.c.read_at, reading.c.id)
+    )
+    for row in rows:
+        day = totals.setdefault(
+            row.source, {"read": 0, "new": 0, "merged": 0, "broken": 0, "error": None}
+        )
+        day["read"] += row.entries
+        for name in ("new", "merged", "broken"):
+            day[name] += getattr(row, name)
+        day["error"] = f"{row.label}: {row.error}" if row.error else day["error"]
+    return tuple(SourceDay(name=name, **totals[name]) for name in sorted(totals))
+
+
 def source_states(tx: Connection, names: Iterable[str]) -> tuple[SourceState, ...]:
     """How each of those sources is doing."""
     rows = {row.name: row for row in tx.execute(select(source))}
@@ -203,8 +239,10 @@ class StoreGate:
         return (start - now).total_seconds()
 
     def hold(self, name: str, until: datetime) -> None:
-        """Nobody asks this host before then."""
+        """Nobody asks this host before then; an earlier, longer hold stays."""
         with self._store.write() as tx:
-            done = tx.execute(update(host).where(host.c.name == name).values(held_until=until))
-            if done.rowcount == 0:
+            row = tx.execute(select(host).where(host.c.name == name).with_for_update()).first()
+            if row is None:
                 tx.execute(insert(host).values(name=name, held_until=until))
+            elif row.held_until is None or row.held_until < until:
+                tx.execute(update(host).where(host.c.name == name).values(held_until=until))

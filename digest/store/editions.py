@@ -233,6 +233,12 @@ def _entry_from(row: Row[Any]) -> Entry:
     )
 
 
+def edition_ids(tx: Connection, subscriber_id: int) -> list[int]:
+    """Ids of all editions that were made for a person, oldest first."""
+    mine = select(edition.c.id).where(edition.c.subscriber_id == subscriber_id)
+    return list(tx.execute(mine.order_by(edition.c.due_at)).scalars())
+
+
 def forget_picks(tx: Connection, *, outbox_ids: Sequence[int]) -> None:
     """Let the items of editions that never arrived be picked again; the editions stay as told."""
     for batch in batches(outbox_ids):

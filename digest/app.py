@@ -1,0 +1,171 @@
+"""Wiring: from settings to the parts that do the work, each made when first used.
+
+The commands, the scheduler and the pages get everything from here; nothing below imports it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from digest.clock import Clock, FixedClock, SystemClock
+from digest.collect import Collector, Planned
+from digest.compose.composer import Composer
+from digest.compose.links import Links
+from digest.config import Settings, SourceSettings
+from digest.deliver import Deliverer, DeliveryRules
+from digest.edition import EditionRules, Editor
+from digest.enrol import Defaults, Enrolment
+from digest.fetch import Fetcher, user_agent
+from digest.mail import Transport, TransportOptions, build_transport
+from digest.rank import RankSettings
+from digest.sources import SourceOptions, build_source
+from digest.store import Store
+from digest.store.collecting import StoreGate, sync_sources
+from digest.store.migrate import open_store
+from digest.store.topics import seed_topics
+from digest.templates import Templates
+from digest.tokens import Tokens
+
+
+class App:
+    """One process's parts, by one set of settings. Close it when done."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        #: names this process in leases
+        self.owner = f"{socket.gethostname()}:{os.getpid()}"
+
+    def close(self) -> None:
+        """Give back connections; nothing is lost without it."""
+        for name in ("fetcher", "store"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    @cached_property
+    def store(self) -> Store:
+        store = open_store(self.settings.database.url)
+        kinds = {s.name: s.kind for s in self._enabled}
+        with store.write() as tx:
+            sync_sources(tx, kinds)
+            seed_topics(tx, self.settings.topics)
+        return store
+
+    @property
+    def _enabled(self) -> tuple[SourceSettings, ...]:
+        return tuple(source for source in self.settings.sources if source.enabled)
+
+    @cached_property
+    def planned(self) -> dict[str, Planned]:
+        """The enabled sources by name."""
+        return {
+            s.name: Planned(source=build_source(s.kind, s.name, _options(s)), every=s.every)
+            for s in self._enabled
+        }
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        site = self.settings.site
+        return Fetcher(
+            agent=user_agent(site.url, site.operator_email),
+            # pauses are real, even when the pass is told another time (--at)
+            clock=SystemClock() if isinstance(self.clock, FixedClock) else self.clock,
+            gate=StoreGate(self.store),
+        )
+
+    @cached_property
+    def collector(self) -> Collector:
+        return Collector(self.store, self.fetcher, self.planned, owner=self.owner)
+
+    @cached_property
+    def editor(self) -> Editor:
+        edition, rank = self.settings.edition, self.settings.rank
+        rules = EditionRules(
+            lookback=timedelta(days=edition.lookback_days),
+            catch_up=timedelta(hours=edition.catch_up_hours),
+            send_empty=edition.send_empty,
+            domain=self._domain,
+            rank=RankSettings(
+                half_life_hours=rank.half_life_hours,
+                diversity=rank.diversity,
+                trend_weight=rank.trend_weight,
+                min_score=edition.min_score,
+            ),
+        )
+        return Editor(self.store, rules)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        return Tokens(self.settings.site.secrets)
+
+    @cached_property
+    def composer(self) -> Composer:
+        site = self.settings.site_record()
+        return Composer(
+            site,
+            Links(site.url, self.tokens),
+            Templates(self.settings.mail.templates),
+            bounce_domain=self.settings.mail.bounce_domain,
+        )
+
+    @cached_property
+    def deliverer(self) -> Deliverer:
+        smtp = self.settings.smtp
+        rules = DeliveryRules(
+            resend=smtp.uncertain == "resend", rate_per_minute=smtp.rate_per_minute
+        )
+        return Deliverer(self.store, self.composer, rules, clock=self.clock, owner=self.owner)
+
+    def transport(self) -> Transport:
+        """The way out, as [smtp] says."""
+        smtp = self.settings.smtp
+        return build_transport(
+            TransportOptions(
+                kind=smtp.transport,
+                host=smtp.host,
+                port=smtp.port,
+                security=smtp.security,
+                username=smtp.username,
+                password=smtp.password.get_secret_value() if smtp.password else None,
+                connections=smtp.connections,
+                timeout_s=smtp.timeout_s,
+                hostname=self._domain,
+                path=smtp.path,
+            )
+        )
+
+    @cached_property
+    def enrolment(self) -> Enrolment:
+        defaults = self.settings.defaults
+        return Enrolment(
+            self.store,
+            self.tokens,
+            Defaults(
+                zone=defaults.zone,
+                send_at=defaults.send_at,
+                cadence=defaults.cadence,
+                max_items=self.settings.edition.max_items,
+            ),
+            domain=self._domain,
+        )
+
+    @property
+    def _domain(self) -> str:
+        return self.settings.mail.from_address.rpartition("@")[2]
+
+
+def _options(source: SourceSettings) -> SourceOptions:
+    return SourceOptions(
+        url=source.url,
+        categories=source.categories,
+        query=source.query,
+        limit=source.limit,
+        pause_s=source.pause.total_seconds() if source.pause is not None else None,
+        token=source.token.get_secret_value() if source.token else None,
+    )

@@ -1,0 +1,72 @@
+"""Keeping it well: check, migrate, backup; and the ranker's own commands, rank and model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from digest.cli.base import AsJson, Config, app, say
+from digest.errors import NotYet
+
+
+@app.command()
+def migrate(config: Config = None) -> None:
+    """Bring the database's schema up to date. All or nothing."""
+    from digest.config import load_settings
+    from digest.store import Store
+    from digest.store.migrate import migrate as run_migrations
+
+    store = Store(load_settings(config).database.url)
+    try:
+        before, after = run_migrations(store)
+    finally:
+        store.close()
+    say(f"already at {after}" if before == after else f"from {before or 'nothing'} to {after}")
+
+
+@app.command()
+def backup(file: Path, config: Config = None) -> None:
+    """A consistent copy of the database, also while the daemon runs."""
+    from digest.config import load_settings
+    from digest.store import Store
+    from digest.store.migrate import backup as copy
+
+    store = Store(load_settings(config).database.url)
+    try:
+        copy(store, file)
+    finally:
+        store.close()
+    say(f"{file}: {file.stat().st_size:,} bytes")
+
+
+@app.command()
+def check(config: Config = None, as_json: AsJson = False) -> None:
+    """Look for trouble before the users do."""
+    raise NotYet("`digest check` is not yet in this release")
+
+
+@app.command()
+def rank(
+    articles: Path | None = None,
+    pools: Path | None = None,
+    requests: Path | None = None,
+    output: Path | None = None,
+) -> None:
+    """The ranker as a filter, for evaluation."""
+    raise NotYet("`digest rank` is not yet in this release")
+
+
+model = typer.Typer(help="The embedding model.", no_args_is_help=True)
+app.add_typer(model, name="model")
+
+
+@model.callback()
+def _model() -> None:
+    """The embedding model."""
+
+
+@model.command()
+def pull(name: str | None = None, config: Config = None) -> None:
+    """Fetch the embedding model once."""
+    raise NotYet("`digest model pull` is not yet in this release")

@@ -1,0 +1,180 @@
+"""The daemon: a heartbeat that asks what is due, in the roles this process has.
+
+The database is the schedule: due times are columns, and the jobs here only look. A tick calls a
+stage's `…_due(now)`; APScheduler sees to it that ticks do not overlap and late ones are not lost.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from digest.app import App
+from digest.clock import moment_text
+from digest.errors import DigestError, StoreBusy, StoreFull
+from digest.model import CONFIRM_WITHIN
+from digest.store import facts
+
+log = logging.getLogger(__name__)
+
+#: how often each role asks what is due, in seconds
+_COLLECT_S = 60
+_EDITION_S = 20
+_DELIVER_S = 5
+_TIDY_S = 3600
+#: what is in flight when SIGTERM comes has that long to finish, in seconds
+_FINISH_S = 25
+
+
+def run_daemon(app: App, roles: Collection[str]) -> None:
+    """Work in those roles until SIGTERM or SIGINT; then finish what is in flight.
+
+    Raises StoreBusy when another daemon already works on the same SQLite file.
+    """
+    stop = threading.Event()
+    with ExitStack() as held:
+        held.enter_context(_alone(app.store.path))
+        held.enter_context(_stopped_by_signals(stop))
+        scheduler = _scheduler(app, roles, stop)
+        scheduler.start()
+        log.info("digest is running: %s", ", ".join(roles))
+        stop.wait()
+        log.info("stopping: finishing what is in flight")
+        _finish(scheduler)
+        log.info("stopped")
+
+
+def _scheduler(app: App, roles: Collection[str], stop: threading.Event) -> BackgroundScheduler:
+    scheduler = BackgroundScheduler(
+        timezone="UTC",
+        # a laptop's sleep must not lose a tick, nor make up for each one
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 3600},
+    )
+    jobs: dict[str, tuple[Callable[[App, Callable[[], bool]], None], int]] = {
+        "collect": (collect_tick, _COLLECT_S),
+        "edition": (edition_tick, _EDITION_S),
+        "deliver": (deliver_tick, _DELIVER_S),
+    }
+    for role, (tick, seconds) in jobs.items():
+        if role in roles:
+            scheduler.add_job(
+                _beat,
+                "interval",
+                args=(role, tick, app, stop),
+                seconds=seconds,
+                id=role,
+                next_run_time=app.now(),
+            )
+    if "edition" in roles:
+        scheduler.add_job(
+            _beat, "interval", args=("tidy", tidy_tick, app, stop), seconds=_TIDY_S, id="tidy"
+        )
+    return scheduler
+
+
+def _beat(
+    name: str,
+    tick: Callable[[App, Callable[[], bool]], None],
+    app: App,
+    stop: threading.Event,
+) -> None:
+    """One tick; what goes wrong is said, and the next one tries again."""
+    if stop.is_set():
+        return
+    try:
+        tick(app, stop.is_set)
+        with app.store.write() as tx:
+            facts.put_fact(tx, f"heartbeat.{name}", moment_text(app.now()))
+    except (StoreBusy, StoreFull) as error:
+        log.error("%s: %s; trying again at the next tick", name, error)
+    except DigestError as error:
+        log.error("%s: %s", name, error)
+    except Exception:  # the heartbeat goes on, whatever we have done wrong in one beat
+        log.exception("%s: a mistake in digest itself; trying again at the next tick", name)
+
+
+def collect_tick(app: App, stopping: Callable[[], bool]) -> None:
+    """Read the sources that are due."""
+    app.collector.collect_due(app.now(), stopping)
+
+
+def edition_tick(app: App, stopping: Callable[[], bool]) -> None:
+    """Make the editions that are due."""
+    report = app.editor.make_due(app.now(), stopping)
+    if report.made or report.skipped or report.missed:
+        log.info(
+            "editions: %d made, %d skipped, %d missed", report.made, report.skipped, report.missed
+        )
+
+
+def deliver_tick(app: App, stopping: Callable[[], bool]) -> None:
+    """Deliver what waits, unless trouble with the relay has paused sending."""
+    if app.deliverer.paused_until(app.now()) is not None:
+        return
+    report = app.deliverer.deliver(app.transport(), stop=stopping)
+    if report.states or report.recovered:
+        told = ", ".join(f"{count} {state.value}" for state, count in report.states.items())
+        log.info("messages: %s; %d recovered", told or "none", report.recovered)
+
+
+def tidy_tick(app: App, stopping: Callable[[], bool]) -> None:
+    """Forget addresses that never answered the question."""
+    forgotten = app.enrolment.forget_unanswered(app.now(), CONFIRM_WITHIN)
+    if forgotten:
+        log.info("%d unconfirmed addresses forgotten", forgotten)
+
+
+def _finish(scheduler: BackgroundScheduler) -> None:
+    """Wait for running ticks, but not for ever: what is left is recovered by its lease."""
+    done = threading.Event()
+
+    def shut_down() -> None:
+        scheduler.shutdown(wait=True)
+        done.set()
+
+    threading.Thread(target=shut_down, daemon=True).start()
+    if not done.wait(_FINISH_S):
+        log.warning("a tick did not finish in %d s; its rows come back by their lease", _FINISH_S)
+        logging.shutdown()
+        os._exit(0)
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {s: signal.signal(s, on_signal) for s in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _alone(database: Path | None) -> Iterator[None]:
+    """Hold the SQLite file's lock for daemons; other databases are shared by many."""
+    if database is None:
+        yield
+        return
+    path = database.with_name(database.name + ".lock")
+    with path.open("a") as lock:
+        try:
+            # the kernel lets go when the process ends, however it ends
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreBusy(
+                f"another `digest run` works on {database} already; stop it first, or use"
+                " PostgreSQL to share the work among several"
+            ) from error
+        yield
