@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -50,6 +51,13 @@ def pages(answers: dict[str, bytes]) -> Behaviour:
         connection.sendall(answers.get(head.split(" ")[1], reply("404 Not Found")))
 
     return behave
+
+
+def drip(connection: socket.socket, data: bytes) -> None:
+    """Send twenty bytes a second, one by one, as long as the client stays."""
+    for byte in data:
+        connection.sendall(bytes([byte]))
+        time.sleep(0.05)
 
 
 @contextlib.contextmanager

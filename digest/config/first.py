@@ -73,17 +73,22 @@ _FIRST_LINES = """\
 """
 
 
+def refuse_existing(path: Path) -> None:
+    """Raise BadInput when something is there: questions about it would be in vain."""
+    if path.is_symlink() or path.exists():
+        raise BadInput(f"{path} is there already and was left as it is; remove it to begin anew")
+
+
 def write_config(path: Path, answers: Answers) -> None:
     """Write a commented config.toml that only its owner can read.
 
     Raises BadInput when something is there already or the folder cannot be written to. Answers
     are not judged: load_settings does that.
     """
+    refuse_existing(path)
     text = _fill(data_path(EXAMPLE).read_text("utf-8"), answers)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError as error:
-        raise BadInput(f"{path} is there already and was left as it is") from error
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error.strerror}") from error
     with os.fdopen(handle, "w", encoding="utf-8") as file:

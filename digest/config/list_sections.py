@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
@@ -54,6 +54,13 @@ class SourceSettings(Section):
             known = ", ".join(f'"{k}"' for k in (*SOURCE_KINDS, *further))
             raise ValueError(f"must be one of {known}")
         return kind
+
+    @field_validator("url", mode="before")
+    @classmethod
+    def _path_of_a_page(cls, url: Any, info: ValidationInfo) -> Any:
+        """A saved page may be given by its path, as seen from the config file."""
+        is_path = info.data.get("kind") == "page" and isinstance(url, str) and "://" not in url
+        return v.resolve(url, info).absolute().as_uri() if is_path and url.strip() else url
 
     @field_validator("url")
     @classmethod

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -31,6 +31,8 @@ SECRETS = {
     "web": ("admin_token",),
     "source": ("token",),
 }
+#: what is collected when the file has no [[source]] at all
+USUAL_SOURCE = {"name": "huggingface", "kind": "huggingface"}
 _SECRET_BYTES_MAX = 64 * 1024
 
 
@@ -98,6 +100,7 @@ def _syntax_problem(error: tomllib.TOMLDecodeError) -> str:
 
 def _mend_shape(draft: _Draft) -> None:
     """Make every known section a table, or a list of tables; report those that are not."""
+    draft.data.setdefault("source", [dict(USUAL_SOURCE)])
     for section in SECTIONS:
         value = draft.data.get(section)
         if section in LISTS:
@@ -114,11 +117,13 @@ def _mend_shape(draft: _Draft) -> None:
 
 
 def _lay_environment_over(draft: _Draft, environ: Mapping[str, str]) -> None:
-    """DIGEST_SMTP__PASSWORD is smtp.password; DIGEST_SOURCE__ARXIV__EVERY that of one source."""
+    """DIGEST_SMTP__PASSWORD is smtp.password; DIGEST_SOURCE__ARXIV__EVERY that of one source.
+
+    An empty variable counts as not set, as containers often pass them.
+    """
     for name in sorted(environ):
-        if not name.startswith(PREFIX) or name == "DIGEST_CONFIG":
-            continue
-        if name.startswith("DIGEST_TEST_"):
+        is_ours = name.startswith(PREFIX) and not name.startswith("DIGEST_TEST_")
+        if not is_ours or name == "DIGEST_CONFIG" or not environ[name]:
             continue
         section, *rest = name.removeprefix(PREFIX).lower().split("__")
         problem = _set_from_environment(draft, name, section, rest, environ[name])
@@ -171,14 +176,13 @@ def _drop_other_form(
 def _coerce(section: str, key: str, text: str) -> Any:
     """The text of a variable as the key's type; what does not fit stays text and is refused."""
     fields = SECTIONS[section].model_fields
-    wanted = next(f.annotation for n, f in fields.items() if (f.alias or n) == key)
-    kinds = {wanted, *get_args(wanted)}
+    kinds = set(_kinds(next(f.annotation for n, f in fields.items() if (f.alias or n) == key)))
     if key == "secret_key":
         return text
+    if tuple in kinds:
+        return [part.strip() for part in text.split(",") if part.strip()]
     if bool in kinds:
         return {"true": True, "false": False}.get(text.strip().lower(), text)
-    if any(getattr(kind, "__origin__", kind) is tuple for kind in kinds):
-        return [part.strip() for part in text.split(",") if part.strip()]
     for kind in (int, float):
         if kind in kinds:
             try:
@@ -186,6 +190,13 @@ def _coerce(section: str, key: str, text: str) -> Any:
             except ValueError:
                 return text
     return text
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """All types in an annotation: `Annotated[int, …] | None` has int."""
+    yield get_origin(annotation) or annotation
+    for part in get_args(annotation):
+        yield from _kinds(part)
 
 
 def _read_secret_files(draft: _Draft) -> None:
@@ -219,7 +230,7 @@ def _read_secret_file(draft: _Draft, path: KeyPath, table: dict[str, Any], key: 
         draft.report(place, f'"{name}" cannot be read: {reason}')
         draft.origins[(*path, key)] = _UNREAD
         return
-    lines = content.splitlines()
+    lines = [line for line in content.splitlines() if line]
     if not lines or len(content) > _SECRET_BYTES_MAX or (len(lines) > 1 and key != "secret_key"):
         draft.report(place, f'"{name}" must hold the secret on one line and nothing else')
         draft.origins[(*path, key)] = _UNREAD
@@ -248,12 +259,10 @@ def _find_doubles(draft: _Draft) -> None:
 
 def _validate(draft: _Draft) -> Settings | None:
     try:
-        settings = Settings.model_validate(draft.data, context={"folder": draft.folder})
+        return Settings.model_validate(draft.data, context={"folder": draft.folder})
     except ValidationError as error:
         unread = {path for path, origin in draft.origins.items() if origin == _UNREAD}
         draft.problems += describe_errors(
             error, draft.data, lines=draft.lines, origins=draft.origins, skip=unread
         )
         return None
-    settings._folder = draft.folder
-    return settings

@@ -137,6 +137,9 @@ def unknown_key(path: KeyPath) -> str:
     """That there is no such key or section, and which one was probably meant."""
     name = str(path[-1])
     if len(path) == 1:
+        homes = [f"[{section}]" for section in SECTIONS if name in keys_of(section)]
+        if homes:
+            return f"stands outside its section; put it below {' or '.join(homes)}"
         return f"is not a section; {nearest(name, SECTIONS)}"
     return f"is not a key of [{path[0]}]; {nearest(name, keys_of(str(path[0])))}"
 

@@ -70,7 +70,7 @@ class EditionSettings(Section):
 
     max_items: Annotated[v.Int, Field(ge=1, le=100)] = 12
     #: a paper that scores lower is not for this person; 0…1
-    min_score: v.Fraction = 0.3
+    min_score: v.Fraction = 0.25
     #: how old a paper may be to be picked, in days since it was first seen
     lookback_days: Annotated[v.Int, Field(ge=1, le=90)] = 7
     #: whether a mail goes out when nothing was picked
@@ -143,12 +143,13 @@ class Settings(Section):
     rank: RankSettings
     web: WebSettings
     defaults: DefaultSettings
-    #: as configured, the disabled ones included; Hugging Face when none is
-    sources: Annotated[tuple[SourceSettings, ...], Field(alias="source")] = (
-        SourceSettings(name="huggingface", kind="huggingface"),
-    )
+    #: as configured, the disabled ones included
+    sources: Annotated[tuple[SourceSettings, ...], Field(alias="source")]
     topic_settings: Annotated[tuple[TopicSettings, ...], Field(alias="topic")] = ()
     _folder: Path = PrivateAttr(default=Path())
+
+    def model_post_init(self, context: Any) -> None:
+        self._folder = (context or {}).get("folder", Path())
 
     @property
     def folder(self) -> Path:

@@ -90,7 +90,7 @@ def split_mailbox(value: str) -> tuple[str, str]:
     except (ValueError, IndexError, HeaderParseError) as error:
         raise ValueError(_MAILBOX_RULE) from error
     local, domain = address.username, address.domain
-    if header.defects or not local or not domain:
+    if header.defects or not local or not domain or header.groups[0].display_name is not None:
         raise ValueError(_MAILBOX_RULE)
     if not address.addr_spec.isascii():
         raise ValueError("must have an address in ASCII; write the domain in its xn-- form")
@@ -130,7 +130,7 @@ def check_site_url(value: str) -> str:
 
 def check_source_url(value: str) -> str:
     """Where a source is asked: http(s), or file:// and a path for a saved page."""
-    if urlsplit(value.strip()).scheme == "file":
+    if value.strip().startswith("file://"):
         return value.strip()
     _split_http(value)
     return value.strip()
@@ -256,6 +256,7 @@ def _resolve_sqlite(rest: str, info: ValidationInfo) -> str:
 
 def hide_password(url: str) -> str:
     """The same URL with its password, if any, replaced by dots."""
+    url = re.sub(r"(?<=[?&]password=)[^&]*", HIDDEN, url)
     parts = urlsplit(url)
     if parts.password is None:
         return url
