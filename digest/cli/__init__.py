@@ -6,10 +6,9 @@ Only this package prints.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
-
-import click
 
 from digest.cli import daily, look, subscribers, topics, upkeep
 from digest.cli.base import app
@@ -30,18 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
     try:
-        code = app(
-            args=list(arguments) if arguments is not None else None,
-            prog_name="digest",
-            standalone_mode=False,
-        )
-        return code if isinstance(code, int) else 0
-    except click.exceptions.Exit as leaving:
-        return leaving.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+        app(args=list(arguments) if arguments is not None else None, prog_name="digest")
+    except SystemExit as leaving:
+        # how the command line library ends, also after --help and after wrong usage
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except DigestError as error:
         print(f"digest: {error}", file=sys.stderr)
@@ -49,5 +41,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return EXIT_USAGE if is_usage else EXIT_FAILED
     except BrokenPipeError:
         # the reader of our output has seen enough (`digest top | head`)
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
+    return 0

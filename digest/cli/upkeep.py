@@ -63,7 +63,7 @@ app.add_typer(model, name="model")
 
 @model.callback()
 def _model() -> None:
-    """The embedding model."""
+    """Keeps `model` a group of commands although it has only one."""
 
 
 @model.command()

@@ -54,7 +54,8 @@ class HuggingFace:
 
     def __init__(self, name: str, options: SourceOptions) -> None:
         self.name = name
-        self.pause_s = 1.0 if options.pause_s is None else options.pause_s
+        # the API allows 500 requests in 5 minutes; a pass asks ten or so, and RateLimit is obeyed
+        self.pause_s = 0.25 if options.pause_s is None else options.pause_s
         self._url = (options.url or HOST).rstrip("/")
         self._limit = max(1, min(options.limit or PAGE_SIZE_MAX, PAGE_SIZE_MAX))
         self._headers = (("Authorization", f"Bearer {options.token}"),) if options.token else ()
