@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -51,6 +53,14 @@ class World:
             self.ask(url, **how)  # type: ignore[arg-type]
         assert "\n" not in str(caught.value)
         return caught.value
+
+
+@contextlib.contextmanager
+def quickly() -> Iterator[None]:
+    """Fail when the block takes two seconds or more: five times a hasty world's patience."""
+    begun = time.monotonic()
+    yield
+    assert time.monotonic() - begun < 2
 
 
 def open_world(monkeypatch: pytest.MonkeyPatch, **limits: object) -> Iterator[World]:

@@ -26,6 +26,10 @@ class Served:
     heads: list[str] = field(default_factory=list)
 
     @property
+    def port(self) -> int:
+        return int(self.host.rpartition(":")[2])
+
+    @property
     def paths(self) -> list[str]:
         return [head.split(" ")[1] for head in self.heads]
 

@@ -1,26 +1,19 @@
-"""Asking servers that fail, drip, flood or lie: each ends within the limits, with a reason."""
+"""Servers that cannot be reached, break off or lie: each a reason that says what to check."""
 
 from __future__ import annotations
 
-import gzip
-import os
+import contextlib
 import socket
 import ssl
 import struct
-import time
-import tracemalloc
-import zlib
-from collections.abc import Callable, Iterator
-from itertools import pairwise
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import trustme
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from digest.fetch.wire import inflate
-from tests.fetching import World, open_hasty_world, open_world
-from tests.loopback import drip, pages, reply, serve
+from tests.fetching import World, open_hasty_world, open_world, quickly
+from tests.loopback import pages, reply, serve
 
 
 @pytest.fixture
@@ -31,184 +24,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     yield from open_hasty_world(monkeypatch)
-
-
-# packed bodies
-
-
-def _raw_deflate(body: bytes) -> bytes:
-    packer = zlib.compressobj(wbits=-15)
-    return packer.compress(body) + packer.flush()
-
-
-@pytest.mark.parametrize(
-    ("coding", "packed"),
-    [
-        ("gzip", gzip.compress(b"text " * 50_000)),
-        ("x-gzip", gzip.compress(b"text " * 50_000)),
-        ("gzip", gzip.compress(b"text " * 20_000) + gzip.compress(b"text " * 30_000)),
-        ("deflate", zlib.compress(b"text " * 50_000)),
-        ("deflate", _raw_deflate(b"text " * 50_000)),
-        ("identity", b"text " * 50_000),
-    ],
-)
-def test_packed_bodies_are_unpacked(world: World, coding: str, packed: bytes) -> None:
-    with serve(pages({"/": reply(body=packed, content_encoding=coding)})) as server:
-        answer = world.ask(f"{server.url}/")
-
-    assert answer.body == b"text " * 50_000
-
-
-def test_an_empty_packed_body_is_empty(world: World) -> None:
-    with serve(pages({"/": reply(content_encoding="gzip")})) as server:
-        assert world.ask(f"{server.url}/").body == b""
-
-
-@pytest.mark.parametrize("kept", [5, 200, -1])
-def test_a_packed_body_that_was_cut_off_is_an_error(world: World, kept: int) -> None:
-    packed = gzip.compress(os.urandom(1000))[:kept]
-
-    with serve(pages({"/": reply(body=packed, content_encoding="gzip")})) as server:
-        error = world.refusal(f"{server.url}/")
-
-    assert "was cut off" in str(error)
-
-
-def test_a_body_that_is_not_packed_as_it_says_is_an_error(world: World) -> None:
-    with serve(pages({"/": reply(body=b"plain text", content_encoding="gzip")})) as server:
-        error = world.refusal(f"{server.url}/")
-
-    assert "cannot be unpacked" in str(error)
-
-
-def test_a_packing_that_we_did_not_ask_for_is_an_error(world: World) -> None:
-    with serve(pages({"/": reply(body=b"...", content_encoding="br")})) as server:
-        error = world.refusal(f"{server.url}/")
-
-    assert "'br'" in str(error)
-
-
-# limits of size
-
-
-def test_an_endless_body_is_cut_at_the_limit(hasty: World) -> None:
-    sent = 0
-
-    def behave(connection: socket.socket, head: str) -> None:
-        nonlocal sent
-        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        while sent < 200_000_000:
-            sent += connection.send(bytes(65_536))
-
-    with serve(behave) as server:
-        error = hasty.refusal(server.url)
-
-    assert "larger than 1,000,000 bytes" in str(error)
-    assert sent < 50_000_000
-
-
-def test_a_body_that_says_it_is_too_large_is_not_even_begun(hasty: World) -> None:
-    head = reply(content_length="200000000")
-
-    with serve(pages({"/": head})) as server:
-        error = hasty.refusal(f"{server.url}/")
-
-    assert "larger than" in str(error)
-
-
-def test_a_gzip_bomb_is_cut_before_it_fills_the_memory(hasty: World) -> None:
-    packer = zlib.compressobj(9, wbits=31)
-    bomb = b"".join(packer.compress(bytes(1_000_000)) for _ in range(300)) + packer.flush()
-
-    with serve(pages({"/": reply(body=bomb, content_encoding="gzip")})) as server:
-        hasty.refusal(f"{server.url}/warm-up")
-        tracemalloc.start()
-        try:
-            error = hasty.refusal(f"{server.url}/")
-            peak = tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-
-    assert "larger than" in str(error)
-    assert peak < 8_000_000
-
-
-# limits of time
-
-
-def test_a_body_that_drips_ends_at_the_time_limit(hasty: World) -> None:
-    def behave(connection: socket.socket, head: str) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n")
-        drip(connection, bytes(100))
-
-    with serve(behave) as server:
-        begun = time.monotonic()
-        error = hasty.refusal(server.url)
-        took = time.monotonic() - begun
-
-    assert "no whole answer in 0.4 s" in str(error)
-    assert took < 2
-
-
-def test_a_head_that_drips_ends_at_the_time_limit(hasty: World) -> None:
-    with serve(lambda c, _: drip(c, b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100)) as server:
-        begun = time.monotonic()
-        error = hasty.refusal(server.url)
-        took = time.monotonic() - begun
-
-    assert "no whole answer" in str(error)
-    assert took < 2
-
-
-def test_a_server_that_never_answers_ends_at_the_time_limit(hasty: World) -> None:
-    with serve(lambda connection, _: _until_closed(connection)) as server:
-        error = hasty.refusal(server.url)
-
-    assert "no whole answer" in str(error)
-
-
-def test_a_handshake_that_never_ends_does_at_the_time_limit(hasty: World) -> None:
-    with serve(lambda connection, _: _until_closed(connection), reads_head=False) as server:
-        error = hasty.refusal(f"https://{server.host}/")
-
-    assert "no whole answer" in str(error)
-
-
-def test_the_time_limit_is_for_all_redirects_together(hasty: World) -> None:
-    def behave(connection: socket.socket, head: str) -> None:
-        time.sleep(0.15)
-        step = int(head.split(" ")[1].strip("/") or 0)
-        connection.sendall(reply("302 Found", location=f"/{step + 1}"))
-
-    with serve(behave) as server:
-        error = hasty.refusal(f"{server.url}/0")
-
-    assert "no whole answer" in str(error)
-    assert len(server.heads) < 5
-
-
-def _until_closed(connection: socket.socket) -> None:
-    while connection.recv(4096):
-        pass
-
-
-@given(
-    body=st.binary(max_size=3000) | st.integers(0, 300_000).map(bytes),
-    cuts=st.lists(st.integers(0, 4000), max_size=8),
-    pack=st.sampled_from([(gzip.compress, 31), (zlib.compress, 15), (_raw_deflate, 15)]),
-)
-@settings(deadline=None)
-def test_unpacking_does_not_depend_on_how_the_bytes_arrive(
-    body: bytes, cuts: list[int], pack: tuple[Callable[[bytes], bytes], int]
-) -> None:
-    packed = pack[0](body)
-    ends = [0, *sorted(min(cut, len(packed)) for cut in cuts), len(packed)]
-    chunks = (packed[a:b] for a, b in pairwise(ends))
-
-    pieces = list(inflate(chunks, pack[1]))
-
-    assert b"".join(pieces) == body
-    assert all(len(piece) <= 65_536 for piece in pieces)
 
 
 # connections that fail
@@ -271,21 +86,66 @@ def test_an_unknown_host_says_what_to_check(world: World, monkeypatch: pytest.Mo
     assert "papers.example is not known (Name or service not known)" in str(error)
 
 
+def _give_addresses(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Let papers.example have these addresses."""
+    find = socket.getaddrinfo
+
+    def find_them(host: str, *args: Any, **kwargs: Any) -> list[Any]:
+        hosts = addresses if host == "papers.example" else (host,)
+        return [entry for one in hosts for entry in find(one, *args, **kwargs)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", find_them)
+
+
+@contextlib.contextmanager
+def _deaf_listener(address: tuple[str, int]) -> Iterator[None]:
+    """A port that swallows what wants to connect: its queue is full and nobody takes from it."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(socket.create_server(address, backlog=0))
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(address)
+        yield
+
+
 def test_the_next_address_is_tried_when_one_refuses(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serve(pages({"/": reply(body=b"here")})) as server:
-        port = int(server.host.rpartition(":")[2])
-        find = socket.getaddrinfo
-
-        def find_two(host: str, *args: object, **kwargs: object) -> list[object]:
-            names = ["127.0.0.99", "127.0.0.1"] if host == "papers.example" else [host]
-            return [entry for name in names for entry in find(name, *args, **kwargs)]  # type: ignore[arg-type]
-
-        monkeypatch.setattr(socket, "getaddrinfo", find_two)
-        answer = world.ask(f"http://papers.example:{port}/")
+        _give_addresses(monkeypatch, "127.0.0.99", "127.0.0.1")
+        answer = world.ask(f"http://papers.example:{server.port}/")
 
     assert answer.body == b"here"
+
+
+def test_the_next_address_is_tried_when_one_is_deaf(
+    hasty: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        serve(pages({"/": reply(body=b"here")})) as server,
+        _deaf_listener(("127.0.0.2", server.port)),
+        quickly(),
+    ):
+        _give_addresses(monkeypatch, "127.0.0.2", "127.0.0.1")
+        answer = hasty.ask(f"http://papers.example:{server.port}/")
+
+    assert answer.body == b"here"
+
+
+def test_a_host_all_of_whose_addresses_are_deaf_ends_at_the_time_limit(
+    hasty: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        serve(pages({})) as server,
+        _deaf_listener(("127.0.0.2", server.port)),
+        _deaf_listener(("127.0.0.3", server.port)),
+        quickly(),
+    ):
+        _give_addresses(monkeypatch, "127.0.0.2", "127.0.0.3")
+        error = hasty.refusal(f"http://papers.example:{server.port}/")
+
+    assert "no whole answer" in str(error)
 
 
 # certificates
