@@ -4,12 +4,14 @@ and consistent copies while running. Alembic is imported only when there is some
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.engine import make_url
 
 from digest.errors import BadInput, StoreError, StoreFull, StoreVersion
 from digest.resources import data_path
@@ -39,6 +41,8 @@ def open_store(url: str) -> Store:
     `digest migrate`: never silently, an operator wants a backup first).
     """
     store = Store(url)
+    if store.path is not None:
+        _make_private(store.path)
     with store.read() as tx:
         stored = stored_version(tx)
     if stored is None:
@@ -51,6 +55,14 @@ def open_store(url: str) -> Store:
     else:
         refuse_newer(stored)
     return store
+
+
+def _make_private(path: Path) -> None:
+    """Create a database file that only its owner can read: it holds people's addresses."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error.strerror}") from error
 
 
 def refuse_newer(stored: str | None) -> None:
@@ -90,6 +102,7 @@ def backup(store: Store, target: Path) -> None:
         raise BadInput(f"{target.parent} is not a folder")
     partial = target.with_name(target.name + ".partial")
     try:
+        partial.touch(mode=0o600)
         if store.path is not None:
             _copy_sqlite(store.path, partial)
         else:
@@ -115,12 +128,17 @@ def _dump_postgresql(url: str, target: Path) -> None:
     program = shutil.which("pg_dump")
     if program is None:
         raise StoreError("pg_dump is not installed; it comes with PostgreSQL's client programs")
-    address = url.replace("postgresql+psycopg://", "postgresql://")
+    address = make_url(url).set(drivername="postgresql")
+    # by the environment: a command line can be read by everyone on the machine
+    password = {"PGPASSWORD": str(address.password)} if address.password else {}
+    shown = address.set(password=None).render_as_string()
     done = subprocess.run(
-        [program, "--format=custom", f"--file={target}", f"--dbname={address}"],
+        [program, "--format=custom", f"--file={target}", f"--dbname={shown}"],
+        env=dict(os.environ) | password,  # noqa: TID251 - handed on, nothing is read from it
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode != 0:
-        raise StoreError(f"pg_dump failed: {done.stderr.strip().splitlines()[-1:]}")
+        said = done.stderr.strip().splitlines() or ["it said nothing"]
+        raise StoreError(f"pg_dump failed: {said[-1]}")
