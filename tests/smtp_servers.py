@@ -143,12 +143,10 @@ class ScriptedServer:
     async def _main(self) -> None:
         tasks: set[asyncio.Task[None]] = set()
 
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
+        def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.create_task(self._serve_connection(reader, writer))
             tasks.add(task)
-            await self._serve_connection(reader, writer)
-            tasks.discard(task)
+            task.add_done_callback(tasks.discard)
 
         server = await asyncio.start_server(
             serve, "127.0.0.1", self.port, ssl=self._tls if self._implicit_tls else None

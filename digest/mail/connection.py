@@ -76,7 +76,15 @@ class Connection(asyncio.Protocol):
         #: nothing more can be sent
         self._is_cut = False
 
-    # -- what the pool does with it
+    # -- what the fleet and the pool do with it
+
+    async def attach(self, sock: socket.socket) -> None:
+        """Begin on a connected socket, which is ours from here on."""
+        try:
+            await self._loop.create_connection(lambda: self, sock=sock)
+        except BaseException:
+            sock.close()
+            raise
 
     @property
     def session(self) -> Session:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from digest.mail.base import TransportOptions
 from digest.mail.connection import Connection, Owner
+from digest.mail.dial import dial
 from digest.mail.handshake import NoConnection
 
 #: one message under way and one announced keep a connection busy
@@ -22,8 +23,6 @@ LOAD_MAX = 2
 _REGAIN_AFTER = 50
 #: pauses before a relay that has worked is asked again, as parts of the time limit
 _RETRY_PAUSES = (1 / 60, 4 / 60)
-#: RFC 8305 §5: how long IPv6 is ahead of IPv4
-_HAPPY_EYEBALLS_S = 0.25
 
 
 class Fleet:
@@ -158,12 +157,8 @@ class Fleet:
         assert task is not None, "runs as a task"
         try:
             async with asyncio.timeout(options.timeout_s):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: connection,
-                    options.host,
-                    options.port,
-                    happy_eyeballs_delay=_HAPPY_EYEBALLS_S,
-                )
+                sock = await dial(options.host, options.port)
+            await connection.attach(sock)
             await connection.opened
             if not connection.is_usable:
                 raise NoConnection(f"the relay {options.host}:{options.port} hung up at once")
