@@ -1,6 +1,7 @@
-"""Wiring: from settings to the parts that do the work, each made when first used.
+"""Wiring: from settings to the parts that do the work, each made, and imported, when first used.
 
-The commands, the scheduler and the pages get everything from here; nothing below imports it.
+The commands, the scheduler and the pages get everything from here; nothing below imports it. A
+command that only reads the ledger does not load the ranker, the templates or HTTP.
 """
 
 from __future__ import annotations
@@ -9,25 +10,25 @@ import os
 import socket
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from digest.clock import Clock, FixedClock, SystemClock
-from digest.collect import Collector, Planned
-from digest.compose.composer import Composer
-from digest.compose.links import Links
 from digest.config import Settings, SourceSettings
-from digest.deliver import Deliverer, DeliveryRules
-from digest.edition import EditionRules, Editor
-from digest.enrol import Defaults, Enrolment
-from digest.fetch import Fetcher, user_agent
-from digest.mail import Transport, TransportOptions, build_transport
-from digest.rank import RankSettings
-from digest.sources import SourceOptions, build_source
 from digest.store import Store
 from digest.store.collecting import StoreGate, sync_sources
 from digest.store.migrate import open_store
 from digest.store.topics import seed_topics
-from digest.templates import Templates
 from digest.tokens import Tokens
+
+if TYPE_CHECKING:
+    from digest.collect import Collector, Planned
+    from digest.compose.composer import Composer
+    from digest.deliver import Deliverer
+    from digest.edition import Editor
+    from digest.enrol import Enrolment
+    from digest.fetch import Fetcher
+    from digest.mail import Transport
+    from digest.sources.base import SourceOptions
 
 
 class App:
@@ -52,9 +53,8 @@ class App:
     def store(self) -> Store:
         store = open_store(self.settings.database.url)
         kinds = {s.name: s.kind for s in self._enabled}
-        with store.write() as tx:
-            sync_sources(tx, kinds)
-            seed_topics(tx, self.settings.topics)
+        sync_sources(store, kinds)
+        seed_topics(store, self.settings.topics)
         return store
 
     @property
@@ -64,6 +64,9 @@ class App:
     @cached_property
     def planned(self) -> dict[str, Planned]:
         """The enabled sources by name."""
+        from digest.collect import Planned
+        from digest.sources import build_source
+
         return {
             s.name: Planned(source=build_source(s.kind, s.name, _options(s)), every=s.every)
             for s in self._enabled
@@ -71,6 +74,8 @@ class App:
 
     @cached_property
     def fetcher(self) -> Fetcher:
+        from digest.fetch import Fetcher, user_agent
+
         site = self.settings.site
         return Fetcher(
             agent=user_agent(site.url, site.operator_email),
@@ -81,10 +86,15 @@ class App:
 
     @cached_property
     def collector(self) -> Collector:
+        from digest.collect import Collector
+
         return Collector(self.store, self.fetcher, self.planned, owner=self.owner)
 
     @cached_property
     def editor(self) -> Editor:
+        from digest.edition import EditionRules, Editor
+        from digest.rank import RankSettings
+
         edition, rank = self.settings.edition, self.settings.rank
         rules = EditionRules(
             lookback=timedelta(days=edition.lookback_days),
@@ -106,6 +116,10 @@ class App:
 
     @cached_property
     def composer(self) -> Composer:
+        from digest.compose.composer import Composer
+        from digest.compose.links import Links
+        from digest.templates import Templates
+
         site = self.settings.site_record()
         return Composer(
             site,
@@ -116,6 +130,8 @@ class App:
 
     @cached_property
     def deliverer(self) -> Deliverer:
+        from digest.deliver import Deliverer, DeliveryRules
+
         smtp = self.settings.smtp
         rules = DeliveryRules(
             resend=smtp.uncertain == "resend", rate_per_minute=smtp.rate_per_minute
@@ -124,6 +140,8 @@ class App:
 
     def transport(self) -> Transport:
         """The way out, as [smtp] says."""
+        from digest.mail import TransportOptions, build_transport
+
         smtp = self.settings.smtp
         return build_transport(
             TransportOptions(
@@ -142,6 +160,8 @@ class App:
 
     @cached_property
     def enrolment(self) -> Enrolment:
+        from digest.enrol import Defaults, Enrolment
+
         defaults = self.settings.defaults
         return Enrolment(
             self.store,
@@ -161,6 +181,8 @@ class App:
 
 
 def _options(source: SourceSettings) -> SourceOptions:
+    from digest.sources.base import SourceOptions
+
     return SourceOptions(
         url=source.url,
         categories=source.categories,

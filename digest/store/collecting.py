@@ -38,15 +38,20 @@ class SourceState:
     last_reading: Reading | None
 
 
-def sync_sources(tx: Connection, kinds: Mapping[str, str]) -> None:
+def sync_sources(store: Store, kinds: Mapping[str, str]) -> None:
     """Make the stored sources those of the configuration; what was read from others stays."""
-    known = set(tx.execute(select(source.c.name)).scalars())
-    tx.execute(delete(source).where(source.c.name.not_in(list(kinds))))
-    for name in sorted(kinds):
-        if name in known:
-            tx.execute(update(source).where(source.c.name == name).values(kind=kinds[name]))
-        else:
-            tx.execute(insert(source).values(name=name, kind=kinds[name], failures=0))
+    with store.read() as tx:
+        rows = tx.execute(select(source.c.name, source.c.kind))
+        if {row.name: row.kind for row in rows} == kinds:
+            return
+    with store.write() as tx:
+        known = set(tx.execute(select(source.c.name)).scalars())
+        tx.execute(delete(source).where(source.c.name.not_in(list(kinds))))
+        for name in sorted(kinds):
+            if name in known:
+                tx.execute(update(source).where(source.c.name == name).values(kind=kinds[name]))
+            else:
+                tx.execute(insert(source).values(name=name, kind=kinds[name], failures=0))
 
 
 def due_sources(tx: Connection, every: Mapping[str, timedelta], now: datetime) -> tuple[str, ...]:

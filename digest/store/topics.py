@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from digest.model import InterestKind, Topic
+from digest.store.engine import Store
 from digest.store.facts import get_fact, put_fact
 from digest.store.schema import interest, topic
 
@@ -20,19 +21,22 @@ def topics_by_slug(tx: Connection) -> dict[str, Topic]:
     return {row.slug: _topic_from(row) for row in rows}
 
 
-def seed_topics(tx: Connection, topics: Iterable[Topic]) -> None:
+def seed_topics(store: Store, topics: Iterable[Topic]) -> None:
     """Take over the configured topics that were never taken over before.
 
     A topic is seeded once: what the operator changed or removed since is not undone.
     """
-    seeded: list[str] = get_fact(tx, _SEEDED) or []
-    known = topics_by_slug(tx)
-    new = [t for t in topics if t.slug not in seeded]
-    for record in new:
-        if record.slug not in known:
-            put_topic(tx, record)
-    if new:
-        put_fact(tx, _SEEDED, sorted({*seeded, *(t.slug for t in new)}))
+    topics = tuple(topics)
+    with store.read() as tx:
+        if {t.slug for t in topics} <= set(get_fact(tx, _SEEDED) or []):
+            return
+    with store.write() as tx:
+        seeded = set(get_fact(tx, _SEEDED) or [])
+        known = topics_by_slug(tx)
+        for record in topics:
+            if record.slug not in seeded and record.slug not in known:
+                put_topic(tx, record)
+        put_fact(tx, _SEEDED, sorted(seeded | {t.slug for t in topics}))
 
 
 def put_topic(tx: Connection, record: Topic) -> None:
