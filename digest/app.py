@@ -61,6 +61,11 @@ class App:
     def _enabled(self) -> tuple[SourceSettings, ...]:
         return tuple(source for source in self.settings.sources if source.enabled)
 
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """Names of the enabled sources, sorted."""
+        return tuple(sorted(source.name for source in self._enabled))
+
     @cached_property
     def planned(self) -> dict[str, Planned]:
         """The enabled sources by name."""

@@ -103,7 +103,7 @@ def run_demo(folder: Path) -> DemoResult:
         return DemoResult(
             folder=folder,
             editions=_editions(app),
-            reports=tuple(day_report(app.store, day, app.planned) for day in SAMPLE_DAYS),
+            reports=tuple(day_report(app.store, day, app.source_names) for day in SAMPLE_DAYS),
             mails=_write_html(folder / "mail"),
         )
 

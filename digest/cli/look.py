@@ -257,7 +257,7 @@ def sources(config: Config = None, at: At = None, as_json: AsJson = False) -> No
 
     with opened(config, at) as parts:
         with parts.store.read() as tx:
-            states = source_states(tx, sorted(parts.planned))
+            states = source_states(tx, parts.source_names)
     if as_json:
         print_json([asdict(state) for state in states])
         return
@@ -290,7 +290,7 @@ def report(
 
     with opened(config, at) as parts:
         on: date = parse_date(day) if day else parts.now().date()
-        told = day_report(parts.store, on, parts.planned)
+        told = day_report(parts.store, on, parts.source_names)
     if as_json:
         print_json(told.as_json())
         return
