@@ -6,12 +6,16 @@ templates' filters and by compose/.
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+#: only among these are characters of no or of two columns
+_UNEVEN = re.compile("[\u0300-\u1fff\u200b-\u200f\u20d0-\u20ff\u2300-\U0010ffff]")
 
 
 def width(text: str) -> int:
     """Columns that a terminal needs for it."""
-    if text.isascii():
+    if text.isascii() or not _UNEVEN.search(text):
         return len(text)
     return sum(_char_width(c) for c in text)
 
@@ -28,6 +32,9 @@ def wrap(text: str, columns: int = 72, *, indent: int = 0) -> str:
     `columns` counts without the indent of the first line, which the caller has written. URLs and
     other words longer than a line stand alone and unbroken; CJK text breaks anywhere.
     """
+    even = text.isascii() or not _UNEVEN.search(text)
+    if even:
+        return text if len(text) <= columns else _wrap_even(text, columns, indent)
     if width(text) <= columns:
         return text
     lines: list[str] = []
@@ -40,6 +47,21 @@ def wrap(text: str, columns: int = 72, *, indent: int = 0) -> str:
         line += word
         used += width(word)
     lines.append(line.rstrip(" "))
+    return ("\n" + " " * indent).join(lines)
+
+
+def _wrap_even(text: str, columns: int, indent: int) -> str:
+    """The same for text in which every character takes one column."""
+    lines = []
+    while len(text) > columns:
+        at = text.rfind(" ", 0, columns + 1)
+        if at <= 0:
+            at = text.find(" ", columns)
+            if at < 0:
+                break
+        lines.append(text[:at].rstrip(" "))
+        text = text[at:].lstrip(" ")
+    lines.append(text)
     return ("\n" + " " * indent).join(lines)
 
 

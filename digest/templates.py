@@ -79,13 +79,22 @@ class Templates:
 
         Raises TemplateError, naming file and line, when even the built-in one cannot be rendered.
         """
+        problem = None
         if self._chosen is not self._builtin:
             try:
                 return self._chosen.get_template(name).render(context)
             except _FAULTS as error:
-                self._warn(_describe(error, name))
+                problem = _describe(error, name)
+                self._warn(problem)
         try:
             return self._builtin.get_template(name).render(context)
+        except _FAULTS as error:
+            raise TemplateError(problem or _describe(error, name)) from error
+
+    def check(self, name: str) -> None:
+        """Raise TemplateError when the template of that name cannot be compiled."""
+        try:
+            self._chosen.get_template(name)
         except _FAULTS as error:
             raise TemplateError(_describe(error, name)) from error
 
@@ -115,7 +124,9 @@ def _describe(error: Exception, name: str) -> str:
         return f"{name}: there is no template {error.message or error.name!r}"
     # Jinja2 puts the template's file and line into the traceback
     frames = [
-        f for f in traceback.extract_tb(error.__traceback__) if not f.filename.endswith(".py")
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.endswith(".py") and not frame.filename.startswith("<")
     ]
     place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else name
     return f"{place}: {error}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 
 from digest.compose import headers
 from digest.compose.letters import LetterWriter
@@ -69,6 +70,7 @@ class Composer:
         self._bounce_domain = bounce_domain or self._from_domain
         self._site_head = self._site_lines()
         self._list_head = self._list_lines()
+        self._day_head = lru_cache(maxsize=64)(self._day_lines)
 
     def edition(self, edition: Edition, *, outbox_id: int, message_id: str) -> Envelope:
         """The edition as a message to its subscriber.
@@ -86,8 +88,7 @@ class Composer:
                 headers.raw_line("Message-ID", message_id),
                 *self._unsubscribe_lines(body.unsubscribe_url),
                 self._list_head,
-                headers.raw_line("List-Archive", f"<{self._links.day(edition.local_on)}>"),
-                headers.raw_line("Feedback-ID", self._feedback_id(edition.local_on)),
+                self._day_head(edition.local_on),
             )
         )
         content = join_parts(head, message_id=message_id, text=body.text, html=body.html)
@@ -212,7 +213,9 @@ class Composer:
             headers.raw_line("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         )
 
-    def _feedback_id(self, on: date) -> str:
-        """What Gmail groups complaints by; the same for all readers of a day."""
+    def _day_lines(self, on: date) -> bytes:
+        """What all editions of a day say."""
+        archive = headers.raw_line("List-Archive", f"<{self._links.day(on)}>")
+        # Gmail groups complaints by it; the same for all readers of a day
         sender = self._from_domain.replace(".", "-")
-        return f"{on:%Y%m%d}:edition:digest:{sender}"
+        return archive + headers.raw_line("Feedback-ID", f"{on:%Y%m%d}:edition:digest:{sender}")

@@ -10,30 +10,40 @@ Source: measured in benchmarks/compose.py; rendering whole costs ten times as mu
 from __future__ import annotations
 
 import html
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
+from digest.compose.cache import Cache
 from digest.compose.links import vote_query
 from digest.compose.pages import Kind, Letter, Pages, Placed, fit, position_text, why_text
 from digest.compose.quoted import (
     SOFT_BREAK,
     encode_literals,
     encode_piece,
-    encode_slot,
     slot,
     split_slots,
 )
 from digest.compose.regions import cut_items
-from digest.compose.view import ItemView, PageView, Personal, ReasonView, Shared, item_view
+from digest.compose.view import (
+    REASONS_MAX,
+    ItemView,
+    PageView,
+    Personal,
+    ReasonView,
+    Shared,
+    item_view,
+)
 from digest.errors import DigestError
 from digest.model import Section, Wording
 
 #: octets of fragments kept for one part: enough for some thousand items
 CACHE_OCTETS_MAX = 24_000_000
-_FRAMES_MAX = 64
+_FRAMES_MAX = 128
+#: names of the slots of the why-line; more reasons than that make no sentence
+_LEADS = tuple(b"lead%d" % at for at in range(REASONS_MAX))
+_SUBJECTS = tuple(b"subject%d" % at for at in range(REASONS_MAX))
 #: a frame is rendered with that many items of a list, to see what stands between them
 _PROBES = 2
 
@@ -42,7 +52,7 @@ class NotAssembled(DigestError):
     """A page of these templates cannot be put together from fragments."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fragment:
     """Encoded text with named places."""
 
@@ -51,7 +61,11 @@ class Fragment:
     names: frozenset[str]
 
     def fill(self, values: Mapping[bytes, bytes]) -> bytes:
-        return self.pattern % values
+        """The text with these values; raises NotAssembled when one is missing."""
+        try:
+            return self.pattern % values
+        except KeyError as error:
+            raise NotAssembled(f"a template changes the value in slot {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,28 +91,6 @@ class Shape:
     has_rising: bool
 
 
-class FragmentCache:
-    """The fragments used last, up to a number of octets."""
-
-    def __init__(self, octets_max: int) -> None:
-        self._octets_max = octets_max
-        self._octets = 0
-        self._kept: OrderedDict[Shared, Fragment] = OrderedDict()
-
-    def get(self, shared: Shared) -> Fragment | None:
-        fragment = self._kept.get(shared)
-        if fragment is not None:
-            self._kept.move_to_end(shared)
-        return fragment
-
-    def put(self, shared: Shared, fragment: Fragment) -> None:
-        self._kept[shared] = fragment
-        self._octets += len(fragment.pattern)
-        while self._octets > self._octets_max and len(self._kept) > 1:
-            _, dropped = self._kept.popitem(last=False)
-            self._octets -= len(dropped.pattern)
-
-
 class Assembler:
     """Makes one part of messages out of fragments."""
 
@@ -107,11 +99,13 @@ class Assembler:
     ) -> None:
         self._kind = kind
         self._pages = pages
-        self._fragments = FragmentCache(cache_octets_max)
-        self._frames: OrderedDict[Shape, Frame] = OrderedDict()
-        self._encode = _encode_html if kind is Kind.HTML else _encode_text
+        self._fragments: Cache[Shared, Fragment] = Cache(cache_octets_max)
+        self._frames: Cache[Shape, Frame] = Cache(_FRAMES_MAX)
+        self._encode = _encode_html if kind is Kind.HTML else encode_piece
+        self._encode_often = lru_cache(maxsize=16_384)(self._encode)
+        self._encode_place = lru_cache(maxsize=1_024)(self._render_place)
 
-    def encode(self, letter: Letter) -> list[bytes]:
+    def assemble(self, letter: Letter) -> list[bytes]:
         """The part's encoded pieces, to be joined. Raises NotAssembled."""
         shape = Shape(
             on=letter.on,
@@ -122,41 +116,57 @@ class Assembler:
         )
         frame = self._frames.get(shape) or self._make_frame(shape)
         page_values = self._page_values(letter)
-        lists = {Section.PICK: letter.items, Section.RISING: letter.rising}
-        fragments = self._find_fragments(letter)
-        base = self._encode(letter.feedback_url)
+        base = self._encode(letter.feedback_url) + SOFT_BREAK
+        filled = {
+            Section.PICK: self._fill_all(letter.on, letter.items, base),
+            Section.RISING: self._fill_all(letter.on, letter.rising, base),
+        }
         out = [frame.pieces[0].fill(page_values)]
         for at, section in enumerate(frame.sections):
-            for count, placed in enumerate(lists[section]):
-                if count and frame.between[at]:
-                    out.append(frame.between[at])
-                out.append(self._fill(fragments[placed.shared], placed, base))
+            between = frame.between[at]
+            out.append(between.join(filled[section]))
             out.append(frame.pieces[at + 1].fill(page_values))
         return out
 
+    def _fill_all(self, on: date, items: Sequence[Placed], base: bytes) -> list[bytes]:
+        """One reader's versions of the items of a list."""
+        get, fill = self._fragments.get, self._fill
+        fragments = [get(placed.shared) for placed in items]
+        if None in fragments:
+            self._make_fragments(
+                on, [p.shared for p, f in zip(items, fragments, strict=True) if f is None]
+            )
+            fragments = [get(placed.shared) for placed in items]
+        return [fill(f, placed, base) for f, placed in zip(fragments, items, strict=True) if f]
+
     def _fill(self, fragment: Fragment, placed: Placed, base: bytes) -> bytes:
         """One reader's version of an item."""
-        names, encode = fragment.names, self._encode
-        values: dict[bytes, bytes] = {}
-        if "position" in names:
-            values[b"position"] = encode(position_text(placed.position))
+        names = fragment.names
+        position, up, down = self._encode_place(placed.position)
+        values = {b"position": position}
         if "why" in names:
-            values[b"why"] = encode(why_text(placed.reasons))
+            values[b"why"] = self._encode(why_text(placed.reasons))
         if "lead0" in names:
-            for at, reason in enumerate(placed.reasons):
-                values[b"lead%d" % at] = encode(reason.lead)
-                values[b"subject%d" % at] = encode(reason.subject)
+            often = self._encode_often
+            for lead, subject, reason in zip(_LEADS, _SUBJECTS, placed.reasons, strict=False):
+                values[lead] = often(reason.lead)
+                values[subject] = often(reason.subject)
         if "more" in names:
-            values[b"more"] = base + SOFT_BREAK + encode(vote_query(placed.position, "up"))
-        if "less" in names:
-            values[b"less"] = base + SOFT_BREAK + encode(vote_query(placed.position, "down"))
+            values[b"more"] = base + up
+            values[b"less"] = base + down
         return fragment.fill(values)
+
+    def _render_place(self, position: int) -> tuple[bytes, bytes, bytes]:
+        """What depends on an item's place alone: its number and the ends of its vote links."""
+        encode = self._encode
+        up, down = vote_query(position, "up"), vote_query(position, "down")
+        return encode(position_text(position)), encode(up), encode(down)
 
     def _page_values(self, letter: Letter) -> dict[bytes, bytes]:
         encode, kind = self._encode, self._kind
         return {
             b"page_subject": encode(letter.subject),
-            b"summary": encode(fit(kind, letter.summary)),
+            b"summary": self._encode_often(fit(kind, letter.summary)),
             b"preheader": encode(letter.preheader),
             b"note": encode(fit(kind, letter.note)),
             b"web": encode(letter.web_url),
@@ -164,38 +174,20 @@ class Assembler:
             b"unsubscribe": encode(letter.unsubscribe_url),
         }
 
-    def _find_fragments(self, letter: Letter) -> dict[Shared, Fragment]:
-        """The fragments of all items, those that are new rendered on one page."""
-        found: dict[Shared, Fragment] = {}
-        missing: dict[Shared, None] = {}
-        for placed in (*letter.items, *letter.rising):
-            fragment = self._fragments.get(placed.shared)
-            if fragment is None:
-                missing[placed.shared] = None
-            else:
-                found[placed.shared] = fragment
-        if missing:
-            found.update(self._make_fragments(letter.on, list(missing)))
-        return found
-
-    def _make_fragments(self, on: date, shared: Sequence[Shared]) -> dict[Shared, Fragment]:
+    def _make_fragments(self, on: date, shared: Sequence[Shared]) -> None:
+        """Render items on one page and keep each."""
         lists = {s: [x for x in shared if x.section is s] for s in Section}
         views = {s: [_probe(x) for x in lists[s]] for s in Section}
         page = _probe_page(on, left_out=0, note="")
         cut = cut_items(
             self._pages.render(self._kind, page, views[Section.PICK], views[Section.RISING])
         )
+        if len(cut.items) != len(shared):
+            raise NotAssembled("the page does not show each item once")
         waiting = {s: iter(lists[s]) for s in Section}
-        made: dict[Shared, Fragment] = {}
         for section, text in zip(cut.sections, cut.items, strict=True):
-            item = next(waiting[section], None)
-            if item is None:
-                raise NotAssembled("the page shows an item twice")
-            made[item] = _compile([text])[0]
-            self._fragments.put(item, made[item])
-        if len(made) < len(shared):
-            raise NotAssembled("the page does not show all items")
-        return made
+            fragment = _compile(text)
+            self._fragments.put(next(waiting[section]), fragment, len(fragment.pattern))
 
     def _make_frame(self, shape: Shape) -> Frame:
         """Render the page with a few items and keep what is around them."""
@@ -205,9 +197,7 @@ class Assembler:
         rising = [_probe(_example(Section.RISING, n)) for n in range(_PROBES * shape.has_rising)]
         cut = cut_items(self._pages.render(self._kind, page, items, rising))
         frame = _frame(cut.around, cut.sections)
-        self._frames[shape] = frame
-        if len(self._frames) > _FRAMES_MAX:
-            self._frames.popitem(last=False)
+        self._frames.put(shape, frame)
         return frame
 
 
@@ -223,22 +213,19 @@ def _frame(around: Sequence[str], sections: Sequence[Section]) -> Frame:
         between.append(around[at + 1])
         pieces.append(around[at + _PROBES])
     return Frame(
-        pieces=tuple(_compile(pieces)),
+        pieces=tuple(_compile(text) for text in pieces),
         sections=tuple(order),
         between=tuple(encode_piece(text) for text in between),
     )
 
 
-def _compile(texts: Iterable[str]) -> list[Fragment]:
-    """Texts with slots as encoded patterns."""
-    fragments = []
-    for text in texts:
-        literals, names = split_slots(text)
-        encoded = [literal.replace(b"%", b"%%") for literal in encode_literals(literals)]
-        for at, name in enumerate(names):
-            encoded[at] += b"%%(%s)b" % name.encode()
-        fragments.append(Fragment(b"".join(encoded), frozenset(names)))
-    return fragments
+def _compile(text: str) -> Fragment:
+    """A text with slots as an encoded pattern."""
+    literals, names = split_slots(text)
+    encoded = [literal.replace(b"%", b"%%") for literal in encode_literals(literals)]
+    for at, name in enumerate(names):
+        encoded[at] += b"%%(%s)b" % name.encode()
+    return Fragment(pattern=b"".join(encoded), names=frozenset(names))
 
 
 def _probe(shared: Shared) -> ItemView:
@@ -283,12 +270,6 @@ def _example(section: Section, number: int) -> Shared:
     return Shared(wording=wording, section=section, comments=None, stars=None, level=0, shape=())
 
 
-@lru_cache(maxsize=16_384)
 def _encode_html(text: str) -> bytes:
     """A value as the HTML parser writes it, encoded."""
-    return encode_slot(html.escape(text, quote=False).replace("\u00a0", "&nbsp;"))
-
-
-@lru_cache(maxsize=16_384)
-def _encode_text(text: str) -> bytes:
-    return encode_slot(text)
+    return encode_piece(html.escape(text, quote=False).replace("\u00a0", "&nbsp;"))

@@ -6,9 +6,9 @@ encoded: the standard library does both to a long List-Unsubscribe, and one-clic
 
 from __future__ import annotations
 
-import binascii
 import re
 from datetime import datetime
+from functools import lru_cache
 
 from digest.addresses import parse_address
 from digest.errors import BadInput
@@ -20,11 +20,17 @@ _FOLD_AT = 76
 #: RFC 2047 §2: an encoded word has at most 75 octets; these are left for its text
 _WORD_OCTETS = 75 - len("=?utf-8?q??=")
 _PLAIN_IN_WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
+#: what needs no further thought, nearly all of them
+_PLAIN_ADDRESS = re.compile(
+    r"[a-zA-Z0-9_+-]+(?:\.[a-zA-Z0-9_+-]+)*@(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}"
+)
+_PLAIN_ADDRESS_MAX = 63
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec").split()
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 
 
+@lru_cache(maxsize=2_048)
 def text_line(name: str, text: str) -> bytes:
     """A line of free text, e.g. Subject; what strangers wrote is cleaned, never refused."""
     text = clean(text)
@@ -76,6 +82,8 @@ def date_line(moment: datetime) -> bytes:
 
 def ascii_domain(address: str) -> str:
     """The address with its domain in ASCII. Raises BadInput for what is no address."""
+    if _PLAIN_ADDRESS.fullmatch(address) and len(address) <= _PLAIN_ADDRESS_MAX:
+        return address
     parsed = parse_address(address)
     return f"{parsed.local}@{parsed.domain}"
 
@@ -131,11 +139,3 @@ def _fold(start: str, words: list[str]) -> bytes:
         line += f" {word}"
     lines.append(line)
     return ("\r\n".join(lines) + "\r\n").encode()
-
-
-def base64url(data: bytes) -> str:
-    """Short, URL-safe, without padding."""
-    return binascii.b2a_base64(data, newline=False).decode().translate(_URL_SAFE).rstrip("=")
-
-
-_URL_SAFE = str.maketrans("+/", "-_")

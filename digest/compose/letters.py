@@ -5,9 +5,12 @@ Subject, summary and preheader are here; what an item says is view.py's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from datetime import date
+from functools import lru_cache
 
 from digest.columns import cut
+from digest.compose.cache import Cache
 from digest.compose.links import Links
 from digest.compose.pages import Letter, Placed
 from digest.compose.view import Shared, reason_views, shown_title
@@ -17,7 +20,13 @@ from digest.text import clean
 
 #: characters of the preheader: what a mail program shows beside the subject
 PREHEADER_MAX = 100
-_PREHEADER_TITLES = 3
+PREHEADER_TITLES = 3
+_BETWEEN = " · "
+#: characters of the note that says how the picks came about
+_NOTE_MAX = 400
+#: octets, more or less, of the items kept in all their looks
+_SHARED_OCTETS_MAX = 24_000_000
+_SHARED_OCTETS = 1_000
 
 
 class LetterWriter:
@@ -27,21 +36,35 @@ class LetterWriter:
         self._site = site
         self._links = links
         self._templates = templates
+        self._shared: Cache[Hashable, Shared] = Cache(_SHARED_OCTETS_MAX)
+        self._subject = lru_cache(maxsize=4_096)(self._render_subject)
+        self._summary = lru_cache(maxsize=4_096)(self._render_summary)
 
     def write(self, edition: Edition, *, level: int, items_max: int | None = None) -> Letter:
         """The edition's letter; `level` shortens abstracts, `items_max` leaves picks out."""
         entries = edition.entries[:items_max]
         leading = edition.entries or edition.rising
-        titles = [shown_title(entry.wording) for entry in leading[: _PREHEADER_TITLES + 1]]
+        titles = [shown_title(entry.wording) for entry in leading[:PREHEADER_TITLES]]
         links = self._links
         return Letter(
             on=edition.local_on,
-            subject=self.subject(edition, titles),
-            summary=self._line("email/_summary.txt", edition, titles),
+            subject=self._subject(
+                titles[0] if titles else "",
+                edition.local_on,
+                picks=len(edition.entries),
+                rising=len(edition.rising),
+            ),
+            summary=self._summary(
+                edition.local_on,
+                picks=len(edition.entries),
+                rising=len(edition.rising),
+                considered=edition.considered,
+                interests=edition.interests,
+            ),
             preheader=preheader(titles),
-            note=clean(edition.note or ""),
-            items=_place(entries, Section.PICK, level),
-            rising=_place(edition.rising, Section.RISING, level),
+            note=cut(clean(edition.note or ""), _NOTE_MAX),
+            items=tuple([self._placed(entry, Section.PICK, level) for entry in entries]),
+            rising=tuple([self._placed(e, Section.RISING, level) for e in edition.rising]),
             left_out=len(edition.entries) - len(entries),
             web_url=links.edition(edition.id),
             preferences_url=links.preferences(edition.subscriber_id),
@@ -49,41 +72,60 @@ class LetterWriter:
             feedback_url=links.feedback(edition.subscriber_id, edition.id),
         )
 
-    def subject(self, edition: Edition, titles: Sequence[str]) -> str:
-        """The subject line: the first title, how many more, and the day."""
-        return self._line("email/edition.subject.txt", edition, titles)
+    def _render_subject(self, title: str, on: date, *, picks: int, rising: int) -> str:
+        """The subject line: the first title, how many there are, and the day."""
+        context = {"site": self._site, "title": title, "on": on, "picks": picks, "rising": rising}
+        return clean(self._templates.render("email/edition.subject.txt", context))
 
-    def _line(self, template: str, edition: Edition, titles: Sequence[str]) -> str:
+    def _render_summary(
+        self, on: date, *, picks: int, rising: int, considered: int, interests: int
+    ) -> str:
+        """The masthead's line: how many papers there are and for what."""
         context = {
             "site": self._site,
-            "on": edition.local_on,
-            "titles": titles,
-            "picks": len(edition.entries),
-            "rising": len(edition.rising),
-            "considered": edition.considered,
-            "interests": edition.interests,
+            "on": on,
+            "picks": picks,
+            "rising": rising,
+            "considered": considered,
+            "interests": interests,
         }
-        return clean(self._templates.render(template, context))
+        return clean(self._templates.render("email/_summary.txt", context))
+
+    def _placed(self, entry: Entry, section: Section, level: int) -> Placed:
+        reasons = reason_views(entry)
+        shape = tuple([reason.subject != "" for reason in reasons])
+        shared = self._find_shared(entry, section, level, shape)
+        return Placed(shared=shared, position=entry.pick.position, reasons=reasons)
+
+    def _find_shared(
+        self, entry: Entry, section: Section, level: int, shape: tuple[bool, ...]
+    ) -> Shared:
+        """The one Shared of all items that look like this one."""
+        wording, is_pick = entry.wording, section is Section.PICK
+        key = (wording.key, wording.title, is_pick, level, shape, entry.comments, entry.stars)
+        known = self._shared.get(key)
+        # a changed abstract is rare: no reason to hash one for each reader
+        if known is not None and (known.wording is wording or known.wording == wording):
+            return known
+        shared = Shared(
+            wording=wording,
+            section=section,
+            comments=entry.comments,
+            stars=entry.stars,
+            level=level,
+            shape=shape,
+        )
+        self._shared.put(key, shared, _SHARED_OCTETS + 2 * len(wording.abstract))
+        return shared
 
 
 def preheader(titles: Sequence[str]) -> str:
-    """The titles after the first, which the subject has, in 80 to 100 characters."""
-    chosen = titles[1:] or titles
-    return cut(" · ".join(chosen), PREHEADER_MAX)
-
-
-def _place(entries: Sequence[Entry], section: Section, level: int) -> tuple[Placed, ...]:
-    return tuple(_placed(entry, section, level) for entry in entries)
-
-
-def _placed(entry: Entry, section: Section, level: int) -> Placed:
-    reasons = reason_views(entry)
-    shared = Shared(
-        wording=entry.wording,
-        section=section,
-        comments=entry.comments,
-        stars=entry.stars,
-        level=level,
-        shape=tuple(bool(reason.subject) for reason in reasons),
-    )
-    return Placed(shared=shared, position=entry.pick.position, reasons=reasons)
+    """The three top titles in at most 100 characters, each cut at a word to its fair share."""
+    chosen = titles[:PREHEADER_TITLES]
+    room = PREHEADER_MAX - len(_BETWEEN) * (len(chosen) - 1)
+    shares: dict[int, str] = {}
+    # short ones first: what they leave is for the others
+    for left, at in enumerate(sorted(range(len(chosen)), key=lambda at: len(chosen[at]))):
+        shares[at] = cut(chosen[at], room // (len(chosen) - left))
+        room -= len(shares[at])
+    return _BETWEEN.join(shares[at] for at in range(len(chosen)))

@@ -56,8 +56,8 @@ class Links:
         return f"bounce+{self._tokens.sign(Purpose.BOUNCE, outbox_id)}@{domain}"
 
     def unsubscribe_address(self, unsubscribe_link: str, domain: str) -> str:
-        """Where a mail ends a subscription: `unsubscribe+TOKEN@domain`, the token of the link."""
-        return f"unsubscribe+{unsubscribe_link.rpartition('/')[2]}@{domain}"
+        """Where a mail ends a subscription: `unsub+TOKEN@domain`, the token of the link."""
+        return f"unsub+{unsubscribe_link.rpartition('/')[2]}@{domain}"
 
     def _signed(self, page: str, purpose: Purpose, *numbers: int) -> str:
         return f"{self.home}/{page}/{self._tokens.sign(purpose, *numbers)}"

@@ -61,4 +61,4 @@ def boundary_for(message_id: str) -> bytes:
 
     RFC 2045 §6.7: "=_" cannot come up in quoted-printable.
     """
-    return b"=_" + hashlib.blake2s(message_id.encode(), digest_size=15).hexdigest().encode()
+    return b"=_" + hashlib.blake2s(message_id.encode(), digest_size=12).hexdigest().encode()

@@ -38,9 +38,12 @@ class Printer:
         if kind not in self._assemblers:
             self._assemblers[kind] = self._find_assembler(kind)
         assembler = self._assemblers[kind]
-        if assembler is None:
-            return (self.encode_whole(kind, letter),)
-        return assembler.encode(letter)
+        if assembler is not None:
+            try:
+                return assembler.assemble(letter)
+            except NotAssembled as error:
+                log.warning("an edition.%s is rendered whole: %s", kind, error)
+        return (self.encode_whole(kind, letter),)
 
     def encode_whole(self, kind: Kind, letter: Letter) -> bytes:
         """The part rendered whole and then encoded: the measure for encode()."""
@@ -51,7 +54,7 @@ class Printer:
         assembler = Assembler(kind, self._pages)
         try:
             for letter in _trial_letters():
-                if b"".join(assembler.encode(letter)) != self.encode_whole(kind, letter):
+                if b"".join(assembler.assemble(letter)) != self.encode_whole(kind, letter):
                     raise NotAssembled("an item looks different beside other items or readers")
         except NotAssembled as error:
             log.warning(

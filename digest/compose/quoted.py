@@ -13,6 +13,8 @@ import re
 #: around a slot; within one, JOINT parts what is encoded apart
 OPEN, CLOSE, JOINT = "\ufdd0", "\ufdd1", "\ufdd2"
 SOFT_BREAK = b"=\r\n"
+#: RFC 2045 §6.7 (5): an encoded line, the sign of its soft break included
+_OCTETS_MAX = 76
 
 _SLOT = re.compile(f"{OPEN}([^{OPEN}{CLOSE}]*){CLOSE}")
 _MARKS = re.compile(f"[{OPEN}{CLOSE}{JOINT}]")
@@ -39,11 +41,21 @@ def encode_piece(text: str) -> bytes:
     """
     if "\n" not in text:
         # without a line to learn from, b2a_qp breaks lines with a bare LF
-        return binascii.b2a_qp(text.encode()).replace(b"\n", b"\r\n")
+        return _shorten_last(binascii.b2a_qp(text.encode()).replace(b"\n", b"\r\n"))
     if "From " in text:
         text = _FROM.sub(f"{_STAND_IN}rom ", text)
     encoded = binascii.b2a_qp(text.encode().replace(b"\n", b"\r\n"))
-    return encoded.replace(b"=01rom ", b"=46rom ") if _STAND_IN in text else encoded
+    if _STAND_IN in text:
+        encoded = encoded.replace(b"=01rom ", b"=46rom ")
+    return _shorten_last(encoded)
+
+
+def _shorten_last(encoded: bytes) -> bytes:
+    """Leave room for a soft break on the last line, which b2a_qp may have filled."""
+    if len(encoded) - encoded.rfind(b"\n") - 1 < _OCTETS_MAX:
+        return encoded
+    at = -3 if encoded[-3:-2] == b"=" else -1
+    return encoded[:at] + SOFT_BREAK + encoded[at:]
 
 
 def split_slots(text: str) -> tuple[list[str], list[str]]:

@@ -36,7 +36,8 @@ _QUOTES = re.compile(r"``(.+?)(?:''|\")")
 _GROUP = re.compile(r"\{\s*\\(?:em|it|bf|sc|tt|rm|sf|sl)\b\s*([^{}]*)\}|\{(\\[a-zA-Z]+)\}")
 _COMMAND = re.compile(r"\\([a-zA-Z]+)\*?[ ]?|\\(.)")
 _ESCAPED = "%&_$#{}"
-_PLACE = dict(zip(_ESCAPED, map(chr, range(0xE000, 0xE000 + len(_ESCAPED))), strict=True))
+#: what stands for signs that are done with; noncharacters, which a cleaned text never holds
+_PLACE = {sign: chr(0xFDE0 + at) for at, sign in enumerate(_ESCAPED + "^")}
 _UNPLACE = {ord(place): char for char, place in _PLACE.items()}
 
 
@@ -47,8 +48,8 @@ def readable(text: str) -> str:
         return text
     head, tail = text[:_CHARS_MAX], text[_CHARS_MAX:]
     head = _LOST_BACKSLASH.sub(r"\\", head)
-    for char, place in _PLACE.items():
-        head = head.replace("\\" + char, place)
+    for sign in _ESCAPED:
+        head = head.replace("\\" + sign, _PLACE[sign])
     parts: list[str] = []
     end = 0
     for match in _MATH.finditer(head):
@@ -211,7 +212,7 @@ def _script(kind: str, body: str) -> str:
     if all(c in table for c in tight) and not _WORD.search(tight):
         return "".join(table[c] for c in tight)
     shown = " ".join(body.split())
-    sign = "^" if kind == "^" else "_"
+    sign = _PLACE[kind]
     return f"{sign}{shown}" if re.fullmatch(r"[\w.]*", shown) else f"{sign}({shown})"
 
 

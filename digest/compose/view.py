@@ -9,18 +9,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from digest.columns import cut
 from digest.compose.excerpt import excerpt
 from digest.compose.readable import readable
 from digest.filters import plural, short_number
-from digest.model import Entry, Reason, ReasonKind, Section, Wording
+from digest.model import Entry, ReasonKind, Section, Wording
 from digest.text import clean, http_url
 
 #: characters of the abstract, from the usual to the least, until a mail is small enough
 ABSTRACT_LENGTHS = (270, 170, 100, 0)
 #: of an abstract no more than that is looked at: the longest excerpt fits many times
 _ABSTRACT_READ = 6_000
+#: parts of a why-line; more make no line
+REASONS_MAX = 6
+_REASON_MAX = 160
 _AUTHORS_SHOWN = 3
 _TITLE_MAX = 300
 _NAME_MAX = 80
@@ -67,9 +71,12 @@ class ItemView:
     less_url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Shared:
-    """What an item looks like to everybody: all that a fragment may depend on."""
+    """What an item looks like to everybody: all that a fragment may depend on.
+
+    Compared by identity, which is quick; letters.py sees to it that equal ones are one.
+    """
 
     wording: Wording
     section: Section
@@ -120,7 +127,7 @@ def item_view(shared: Shared, personal: Personal) -> ItemView:
         title=shown_title(wording),
         url=http_url(wording.url),
         authors=author_line(wording.authors),
-        organization=cut(readable(wording.organization or ""), _ORGANIZATION_MAX),
+        organization=cut(readable((wording.organization or "")[:500]), _ORGANIZATION_MAX),
         abstract=excerpt(readable(wording.abstract[:_ABSTRACT_READ]), length) if length else "",
         links=_links(shared),
         position=personal.position,
@@ -133,7 +140,12 @@ def item_view(shared: Shared, personal: Personal) -> ItemView:
 
 def shown_title(wording: Wording) -> str:
     """The title as text; what has none is called by its key."""
-    return cut(readable(wording.title[:2_000]), _TITLE_MAX) or wording.key
+    return _shown_title(wording.title) or wording.key
+
+
+@lru_cache(maxsize=4_096)
+def _shown_title(title: str) -> str:
+    return cut(readable(title[:2_000]), _TITLE_MAX)
 
 
 def author_line(authors: Sequence[str]) -> str:
@@ -146,15 +158,19 @@ def author_line(authors: Sequence[str]) -> str:
 
 def reason_views(entry: Entry) -> tuple[ReasonView, ...]:
     """The why-line; votes stand in it even when they are nothing to speak of."""
-    views = [_reason_view(reason) for reason in entry.pick.reasons]
-    told = any(reason.kind is ReasonKind.TREND for reason in entry.pick.reasons)
-    if not told and entry.votes:
-        views.append(ReasonView(lead=plural(entry.votes, "vote"), subject=""))
-    return tuple(views)
+    reasons = entry.pick.reasons[: REASONS_MAX - 1]
+    views = tuple([v for r in reasons if (v := _reason_view(r.lead, r.subject)).lead or v.subject])
+    if not entry.votes:
+        return views
+    for reason in reasons:
+        if reason.kind is ReasonKind.TREND:
+            return views
+    return (*views, _reason_view(plural(entry.votes, "vote"), ""))
 
 
-def _reason_view(reason: Reason) -> ReasonView:
-    return ReasonView(lead=clean(reason.lead), subject=clean(reason.subject))
+@lru_cache(maxsize=16_384)
+def _reason_view(lead: str, subject: str) -> ReasonView:
+    return ReasonView(lead=cut(clean(lead), _REASON_MAX), subject=cut(clean(subject), _REASON_MAX))
 
 
 def _links(shared: Shared) -> tuple[LinkView, ...]:

@@ -1,0 +1,185 @@
+"""Messages put together from fragments are the same bytes as messages rendered whole."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from digest.compose.letters import LetterWriter
+from digest.compose.links import Links
+from digest.compose.pages import Kind
+from digest.compose.printer import Printer
+from digest.model import Edition, Entry, Reason, ReasonKind, Section
+from digest.resources import data_path
+from digest.templates import Templates
+from tests.mail_pieces import SITE, TOKENS, edition, entry, wording
+
+TEMPLATES = Templates()
+LINKS = Links(SITE.url, TOKENS)
+WRITER = LetterWriter(SITE, LINKS, TEMPLATES)
+PRINTER = Printer(SITE, TEMPLATES)
+
+TEXTS = st.text(
+    st.one_of(st.sampled_from("ab <>&\"'%=é\u00a0稀😀ש.\n$\\{}"), st.characters()), max_size=60
+)
+
+
+@st.composite
+def entries(draw: st.DrawFn, section: Section, number: int) -> Entry:
+    said = wording(
+        draw(st.integers(1, 4)),
+        title=draw(TEXTS),
+        abstract=draw(TEXTS) * draw(st.sampled_from([1, 20])),
+        authors=tuple(draw(st.lists(TEXTS, max_size=6))),
+        organization=draw(st.none() | TEXTS),
+        code_url=draw(st.sampled_from([None, "https://example.org/?a=1&b=%41", "nonsense"])),
+    )
+    reasons = tuple(
+        Reason(kind=ReasonKind.TEXT, lead=draw(TEXTS), subject=draw(st.just("") | TEXTS))
+        for _ in range(draw(st.integers(0, 8)))
+    )
+    return entry(
+        number,
+        section=section,
+        said=said,
+        reasons=reasons,
+        votes=draw(st.none() | st.integers(0, 2000)),
+        comments=draw(st.none() | st.integers(0, 2000)),
+        stars=draw(st.none() | st.integers(0, 2000)),
+    )
+
+
+@st.composite
+def editions(draw: st.DrawFn) -> Edition:
+    picks = [draw(entries(Section.PICK, n)) for n in range(1, draw(st.integers(1, 5)))]
+    rising = [draw(entries(Section.RISING, n)) for n in range(1, draw(st.integers(1, 4)))]
+    return edition(
+        tuple(picks),
+        tuple(rising),
+        id=draw(st.integers(1, 2**40)),
+        note=draw(st.none() | TEXTS),
+        considered=draw(st.integers(0, 5000)),
+        interests=draw(st.integers(0, 3)),
+        local_on=draw(st.dates(date(2000, 1, 1))),
+    )
+
+
+def both(printer: Printer, kind: Kind, made: Edition, **options: Any) -> tuple[bytes, bytes]:
+    letter = WRITER.write(made, level=options.pop("level", 0), **options)
+    return b"".join(printer.encode(kind, letter)), printer.encode_whole(kind, letter)
+
+
+@pytest.mark.parametrize("kind", Kind)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(made=editions())
+def test_fragments_and_whole_are_the_same_bytes(kind: Kind, made: Edition) -> None:
+    assembled, whole = both(PRINTER, kind, made)
+
+    assert assembled == whole
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("level", [0, 1, 2, 3])
+@pytest.mark.parametrize("items_max", [None, 0, 1, 2])
+def test_shortened_letters_are_the_same_bytes(kind: Kind, level: int, items_max: int) -> None:
+    assembled, whole = both(PRINTER, kind, edition(4), level=level, items_max=items_max)
+
+    assert assembled == whole
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_built_in_templates_are_assembled(kind: Kind) -> None:
+    assert PRINTER._find_assembler(kind) is not None
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_one_item_for_many_readers_is_rendered_once(kind: Kind) -> None:
+    class Counting(Templates):
+        rendered = 0
+
+        def wrapped(self, wrapper: Any) -> Counting:
+            return Counting(wrapper=wrapper)
+
+        def render(self, name: str, context: Any) -> str:
+            Counting.rendered += name == f"email/edition.{kind}"
+            return super().render(name, context)
+
+    printer = Printer(SITE, Counting())
+    both(printer, kind, edition(9))
+    before = Counting.rendered
+
+    for reader in range(100):
+        made = edition(9, subscriber_id=reader, id=1000 + reader)
+        printer.encode(kind, WRITER.write(made, level=0))
+
+    assert Counting.rendered == before
+
+
+def test_a_changed_wording_is_told_anew() -> None:
+    before = edition((entry(said=wording(abstract="It was so.")),))
+    after = edition((entry(said=wording(abstract="It is so.")),))
+
+    for made in (before, after, before):
+        assembled, whole = both(PRINTER, Kind.HTML, made)
+        assert assembled == whole
+
+
+def override(folder: Path, name: str, old: str, new: str) -> Templates:
+    """The built-in templates with one of them changed by an operator."""
+    source = (data_path("templates") / "email" / name).read_text()
+    assert old in source
+    (folder / "email").mkdir()
+    (folder / "email" / name).write_text(source.replace(old, new))
+    return Templates(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("_item.html", '<tr><td class="item">', '<tr><td class="item"><p>No. {{ item.position }}</p>'),
+        ("edition.html", "<h1>", "<h1>{{ site.name }}: "),
+        ("_item.txt", "Why: ", "Because of "),
+        ("edition.txt", "{% for item in items %}", "{% for item in items %}\n* * *"),
+        ("_style.html", ".why em { ", ".why em { letter-spacing: 1px; "),
+        ("_style.html", "td.item { ", ".item { font-weight: 400; } td.item { "),
+    ],
+)  # fmt: skip
+def test_an_operator_s_templates_are_assembled_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, old: str, new: str
+) -> None:
+    printer = Printer(SITE, override(tmp_path, name, old, new))
+
+    for kind in Kind:
+        assembled, whole = both(printer, kind, edition())
+        assert assembled == whole
+    assert "rendered whole" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("_item.html", '<td class="item">', '<td class="item">{{ loop.index }} '),
+        ("_item.html", '<p class="links">', '<p class="links" title="{{ item.why }}">'),
+        ("_item.txt", "Why: ", "Why {{ items | length }}: "),
+        ("_item.html", "{{ item.more_url }}", "{{ item.more_url | upper }}"),
+        ("edition.html", "{% for item in items %}", "{% for item in items | reverse %}"),
+        ("edition.txt", "{% for item in rising %}", "{% for item in items %}"),
+        ("_style.html", "td.item { ", "tr + tr + tr td.item { color: #123456; } td.item { "),
+    ],
+)  # fmt: skip
+def test_templates_that_cannot_be_cut_are_rendered_whole_and_the_log_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, old: str, new: str
+) -> None:
+    printer = Printer(SITE, override(tmp_path, name, old, new))
+
+    with caplog.at_level(logging.WARNING):
+        results = [both(printer, kind, edition()) for kind in Kind]
+
+    assert all(assembled == whole for assembled, whole in results)
+    assert "rendered whole" in caplog.text or "a template of yours is broken" in caplog.text
