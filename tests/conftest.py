@@ -1,0 +1,73 @@
+"""Fixtures that several test files share: databases of both kinds, and a world to live in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from digest.store import Store
+from tests.databases import (
+    PG_URL_VARIABLE,
+    Databases,
+    OwnServer,
+    PostgresDatabases,
+    SqliteFiles,
+    why_no_postgres,
+)
+
+
+@pytest.fixture(scope="session")
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    return SqliteFiles(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgres_databases() -> Iterator[Databases]:
+    missing = why_no_postgres()
+    if missing:
+        pytest.skip(missing)
+    url = os.environ.get(PG_URL_VARIABLE)
+    server = None if url else OwnServer()
+    databases = PostgresDatabases(url or server.url)  # type: ignore[union-attr]  # one of both
+    yield databases
+    databases.close()
+    if server is not None:
+        server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Both kinds of database, one after the other."""
+    name = "sqlite_databases" if request.param == "sqlite" else "postgres_databases"
+    found: Databases = request.getfixturevalue(name)
+    return found
+
+
+@pytest.fixture
+def store(databases: Databases) -> Iterator[Store]:
+    """An open store on a fresh, migrated database; the test runs once on each kind."""
+    url = databases.fresh()
+    store = Store(url)
+    yield store
+    store.close()
+    databases.drop(url)
+
+
+@pytest.fixture
+def sqlite_store(sqlite_databases: Databases) -> Iterator[Store]:
+    """The same on SQLite only, for what does not depend on the database."""
+    store = Store(sqlite_databases.fresh())
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def postgres_store(postgres_databases: Databases) -> Iterator[Store]:
+    """The same on PostgreSQL only, for what several processes do at once."""
+    url = postgres_databases.fresh()
+    store = Store(url)
+    yield store
+    store.close()
+    postgres_databases.drop(url)
