@@ -15,7 +15,7 @@ import warnings
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import make_url
 
 from digest.store import Store
@@ -120,8 +120,10 @@ class PostgresDatabases:
             others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
             connection.execute(text(f"{others}current_database() AND pid <> pg_backend_pid()"))
             # for a few rows this is ten times quicker than TRUNCATE, which makes files anew
+            there = set(inspect(connection).get_table_names())
             for table in reversed(metadata.sorted_tables):
-                connection.execute(table.delete())
+                if table.name in there:
+                    connection.execute(table.delete())
             connection.execute(text(_RESTART))
         engine.dispose()
         self._idle.append(url)
