@@ -26,6 +26,8 @@ class Purpose(StrEnum):
     FEED = "feed"
     BOUNCE = "bounce"
     ADDRESS = "address"
+    FORM = "form"
+    ADMIN = "admin"
 
 
 class Tokens:

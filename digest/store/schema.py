@@ -4,7 +4,6 @@ holds the two against each other on both databases. Only digest/store/ imports t
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -12,8 +11,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     Date,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -22,30 +19,10 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
 )
 
-
-class UTCDateTime(TypeDecorator[datetime]):
-    """Aware UTC in, aware UTC out; SQLite keeps no zone, PostgreSQL hands back its session's."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"a moment without a zone cannot be stored: {value!r}")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        moment: datetime = value
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
+from digest.store.moments import UTCDateTime
 
 metadata = MetaData(
     naming_convention={
@@ -165,6 +142,8 @@ standing = Table(
     Column("comments", Integer),
     Column("stars", Integer),
     Index(None, "last_seen_at"),
+    Index(None, "first_seen_at"),
+    Index(None, "source", "first_seen_at"),
 )
 
 sighting = Table(
@@ -219,6 +198,7 @@ subscriber = Table(
     Column("paused_until", UTCDateTime),
     Column("next_edition_at", UTCDateTime),  # null when none is due
     Index(None, "next_edition_at"),
+    Index(None, "status"),
     # ids stand in signed links: one must never come to mean another person
     sqlite_autoincrement=True,
 )
@@ -243,6 +223,7 @@ consent = Table(
     Column("at", UTCDateTime, nullable=False),
     Column("source", Text, nullable=False),  # web, operator, import, mail
     Column("detail", Text),  # form version, trimmed client address
+    Index(None, "at"),
 )
 
 suppression = Table(
@@ -251,6 +232,37 @@ suppression = Table(
     Column("address_key", Text, primary_key=True),  # hash only: it outlives erasure
     Column("reason", Text, nullable=False),
     Column("at", UTCDateTime, nullable=False),
+)
+
+# --- the pages
+
+hit = Table(
+    "hit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("bucket", Text, nullable=False),  # what is limited: "ask:address:<hash>"
+    Column("at", UTCDateTime, nullable=False),  # forgotten after a day
+    Index(None, "bucket", "at"),
+    Index(None, "at"),
+)
+
+signup = Table(
+    "signup",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UTCDateTime, nullable=False),
+    Column("form", JSON, nullable=False),  # what was sent in; gone as soon as it is dealt with
+    sqlite_autoincrement=True,
+)
+
+move = Table(
+    "move",
+    metadata,
+    # the pending subscriber that the new address is, until it confirms
+    _key("subscriber", primary_key=True, autoincrement=False),
+    # whose address it is to become
+    Column("from_id", ForeignKey("subscriber.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("asked_at", UTCDateTime, nullable=False),
 )
 
 # --- editions and messages
