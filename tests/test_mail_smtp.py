@@ -252,11 +252,9 @@ def test_an_error_of_report_climbs_and_cuts_all_connections() -> None:
 def test_a_cancelled_run_reports_what_it_took(verb: str) -> None:
     outcomes: list[Outcome] = []
     taken: list[int] = []
-    is_stuck = asyncio.Event()
 
     async def take() -> Envelope | None:
         if len(taken) == 3:
-            is_stuck.set()
             await asyncio.Event().wait()
         taken.append(len(taken) + 1)
         return make_envelope(taken[-1])
@@ -264,20 +262,20 @@ def test_a_cancelled_run_reports_what_it_took(verb: str) -> None:
     async def report(outcome: Outcome) -> None:
         outcomes.append(outcome)
 
+    def has_come_so_far() -> bool:
+        if verb == "END":
+            return bool(server.received)
+        return verb == "CONNECT" or any(line.startswith(verb) for _, line in server.commands)
+
     async def interrupt() -> None:
         run = asyncio.create_task(transport.run(take, report))
-        while not any(line.startswith(verb) for _, line in server.commands) and verb == "MAIL":
-            await asyncio.sleep(0.001)
-        while verb == "END" and not server.received:
-            await asyncio.sleep(0.001)
-        while verb == "CONNECT" and not server.connections:
+        while not (server.connections and has_come_so_far()):
             await asyncio.sleep(0.001)
         run.cancel()
         with pytest.raises(asyncio.CancelledError):
             await run
 
     def rule(moment: Moment) -> Act | None:
-        # the rule may cut the connection after keeping the message, so silence comes by itself
         return Act.SILENCE if moment.verb == verb else None
 
     with ScriptedServer(rule) as server:
@@ -285,13 +283,17 @@ def test_a_cancelled_run_reports_what_it_took(verb: str) -> None:
         asyncio.run(interrupt())
 
     assert sorted(outcome.outbox_id for outcome in outcomes) == taken
-    fates = {outcome.fate for outcome in outcomes}
-    assert fates == ({Fate.UNKNOWN, Fate.TEMPORARY} if verb == "END" else {Fate.TEMPORARY}) or (
-        verb == "END" and fates == {Fate.UNKNOWN}
-    )
+    fates = {outcome.outbox_id: outcome.fate for outcome in outcomes}
+    in_doubt = {1} if verb == "END" else set()
+    assert {number for number, fate in fates.items() if fate is Fate.UNKNOWN} <= {1, 2, 3}
+    assert in_doubt <= {number for number, fate in fates.items() if fate is Fate.UNKNOWN}
+    assert Fate.ACCEPTED not in fates.values()
 
 
-@pytest.mark.parametrize("seed", range(30))
+_SEEDS = [*range(9), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(9, 100))]
+
+
+@pytest.mark.parametrize("seed", _SEEDS)
 def test_whatever_a_relay_does_the_fates_agree_with_what_it_got(seed: int) -> None:
     chance = random.Random(seed)
     faults: dict[str, list[str | bytes | Act]] = {
@@ -310,7 +312,7 @@ def test_whatever_a_relay_does_the_fates_agree_with_what_it_got(seed: int) -> No
         return chance.choice(faults[moment.verb])
 
     with ScriptedServer(rule, extensions=("PIPELINING",) if seed % 3 else ()) as server:
-        options = replace(OPTIONS, port=server.port, connections=1 + seed % 7, timeout_s=0.3)
+        options = replace(OPTIONS, port=server.port, connections=1 + seed % 7, timeout_s=0.15)
         envelopes = [make_envelope(n, f"p{n}@example.org") for n in range(1, 121)]
         run = asyncio.run(run_mail(build_transport(options), envelopes))
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from digest.mail.addresses import refuse_addresses
+from digest.mail.bytescan import holds_pair
 from digest.mail.replies import Reply
 from digest.model import Envelope, Fate, Outcome
+
+_LF, _DOT = b"\n."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +93,11 @@ def stuff_dots(content: bytes) -> bytes:
     A dot after a bare LF is doubled too: some servers take LF alone for a line end, and such a
     dot would end the message for them and start commands of someone else's making.
     """
-    stuffed = content.replace(b"\n.", b"\n..")
-    if stuffed.startswith(b"."):
-        stuffed = b"." + stuffed
-    return stuffed if stuffed.endswith(b"\r\n") or not stuffed else stuffed + b"\r\n"
+    if holds_pair(content, _LF, _DOT):
+        content = content.replace(b"\n.", b"\n..")
+    if content.startswith(b"."):
+        content = b"." + content
+    return content if content.endswith(b"\r\n") or not content else content + b"\r\n"
 
 
 def _needs_smtputf8(envelope: Envelope) -> bool:
