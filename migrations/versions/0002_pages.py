@@ -61,9 +61,6 @@ def upgrade() -> None:
         op.f("ix_standing_source_first_seen_at"), "standing", ["source", "first_seen_at"]
     )
     op.create_index(op.f("ix_standing_first_seen_at"), "standing", ["first_seen_at"])
-    if op.get_bind().dialect.name == "sqlite":
-        # how many texts have a word: tells telling words from common ones
-        op.execute("CREATE VIRTUAL TABLE item_text_word USING fts5vocab('item_text', 'row')")
 
 
 def downgrade() -> None:
