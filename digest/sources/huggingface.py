@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from bs4 import BeautifulSoup
 from bs4.element import Tag
 
 from digest.clock import day_bounds
@@ -31,6 +30,7 @@ from digest.sources.answers import (
     text_of,
 )
 from digest.sources.base import SourceOptions
+from digest.sources.html import read_html
 from digest.text import http_url
 
 #: public host, and where a paper's page and discussion are whatever host was asked
@@ -150,7 +150,7 @@ def read_page(body: bytes, content_type: str) -> tuple[date | None, list[Any]]:
 
     The data, since the cards lost abstracts and authors in 2025. Raises ParseError.
     """
-    target = BeautifulSoup(body, "html.parser").find(attrs={"data-target": "DailyPapers"})
+    target = read_html(body).find(attrs={"data-target": "DailyPapers"})
     props = target.get("data-props") if isinstance(target, Tag) else None
     if not isinstance(props, str):
         raise ParseError(
