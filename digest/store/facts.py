@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select
 
 from digest.store.schema import state
+from digest.store.upsert import put_row
 
 
 def get_fact(tx: Connection, name: str) -> Any:
@@ -16,8 +17,7 @@ def get_fact(tx: Connection, name: str) -> Any:
 
 def put_fact(tx: Connection, name: str, value: Any) -> None:
     """Store a JSON value under a name."""
-    if tx.execute(update(state).where(state.c.name == name).values(value=value)).rowcount == 0:
-        tx.execute(insert(state).values(name=name, value=value))
+    put_row(tx, state, {"name": name, "value": value})
 
 
 def drop_fact(tx: Connection, name: str) -> None:
