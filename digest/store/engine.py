@@ -30,12 +30,16 @@ class Store:
         self.url = url
         self.engine = _make_engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        # PostgreSQL would otherwise show each statement another state: two counts of one day's
+        # ledger would not add up while somebody writes
+        snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._reading: dict[str, Any] = {} if self.is_sqlite else snapshot
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads; sees one consistent state, holds up no writer."""
         with _our_errors(), self.engine.connect() as connection:
-            yield connection
+            yield connection.execution_options(**self._reading)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -117,25 +121,41 @@ def _sqlite_engine(url: str) -> Engine:
 def _our_errors() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
-        raise _operational(error) from error
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise StoreError("the database connection was lost") from error
-        raise
+        ours = _ours(error)
+        if ours is None:
+            raise
+        raise ours from error
 
 
-def _operational(error: OperationalError) -> StoreError:
-    said = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
-    words = said.lower()
-    if "disk is full" in words or "no space left" in words:
-        return StoreFull(f"the disk is full; free some space and start again ({said})")
-    if "readonly" in words or "read-only" in words:
-        return StoreFull(f"the database cannot be written: its disk is read-only ({said})")
-    if "unable to open" in words:
-        return StoreError(f"the database file cannot be opened: check its folder's rights ({said})")
-    if "locked" in words:
-        return StoreBusy(f"another process held the database for {BUSY_TIMEOUT_S} s ({said})")
-    if "disk i/o" in words:
-        return StoreFull(f"the disk refuses: full, read-only or broken ({said})")
-    return StoreError(f"the database refuses: {said}")
+#: words of the databases, in small letters → our error and what to check; the first that fits
+_ADVICE: tuple[tuple[str, type[StoreError], str], ...] = (
+    ("disk is full", StoreFull, "the disk is full; free some space and start again"),
+    ("no space left", StoreFull, "the disk is full; free some space and start again"),
+    ("read-only transaction", StoreFull, "the database takes no writes: is it a standby?"),
+    ("readonly", StoreFull, "the database cannot be written: its disk is read-only"),
+    ("read-only", StoreFull, "the database cannot be written: its disk is read-only"),
+    ("unable to open", StoreError, "the database file cannot be opened: check its folder's rights"),
+    ("locked", StoreBusy, f"another process held the database for {BUSY_TIMEOUT_S} s"),
+    ("deadlock", StoreBusy, "another process was in the way; try again"),
+    ("disk i/o", StoreFull, "the disk refuses: full, read-only or broken"),
+    ("not a database", StoreError, "[database] url names a file that is no SQLite database"),
+    ("malformed", StoreError, "the database is damaged; bring back a copy of `digest backup`"),
+    ("connection failed", StoreError, "the database cannot be reached: check [database] url"),
+    ("connection is bad", StoreError, "the database cannot be reached: check [database] url"),
+    ("failed to resolve", StoreError, "the database cannot be reached: check [database] url"),
+)
+
+
+def _ours(error: DBAPIError) -> StoreError | None:
+    """What the world has done to us; None for a mistake of ours, which climbs as it is."""
+    said = str(error.orig or error).strip() or type(error.orig).__name__
+    said = said.splitlines()[0]
+    for words, kind, advice in _ADVICE:
+        if words in said.lower():
+            return kind(f"{advice} ({said})")
+    if error.connection_invalidated:
+        return StoreError(f"the database connection was lost; does the server run? ({said})")
+    if isinstance(error, OperationalError):
+        return StoreError(f"the database refuses: {said}")
+    return None
