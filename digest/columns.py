@@ -15,9 +15,18 @@ _UNEVEN = re.compile("[\u0300-\u1fff\u200b-\u200f\u20d0-\u20ff\u2300-\U0010ffff]
 
 def width(text: str) -> int:
     """Columns that a terminal needs for it."""
-    if text.isascii() or not _UNEVEN.search(text):
+    if _is_even(text):
         return len(text)
     return sum(_char_width(c) for c in text)
+
+
+def _is_even(text: str) -> bool:
+    """True when every character takes one column."""
+    try:
+        text.encode("latin-1")  # the quickest way to ask
+    except UnicodeEncodeError:
+        return not _UNEVEN.search(text)
+    return True
 
 
 def _char_width(char: str) -> int:
@@ -32,8 +41,7 @@ def wrap(text: str, columns: int = 72, *, indent: int = 0) -> str:
     `columns` counts without the indent of the first line, which the caller has written. URLs and
     other words longer than a line stand alone and unbroken; CJK text breaks anywhere.
     """
-    even = text.isascii() or not _UNEVEN.search(text)
-    if even:
+    if _is_even(text):
         return text if len(text) <= columns else _wrap_even(text, columns, indent)
     if width(text) <= columns:
         return text

@@ -8,6 +8,7 @@ import pytest
 
 from digest.compose.view import (
     ABSTRACT_LENGTHS,
+    REASONS_MAX,
     ItemView,
     Personal,
     ReasonView,
@@ -16,7 +17,7 @@ from digest.compose.view import (
     item_view,
     reason_views,
 )
-from digest.model import Section, Wording
+from digest.model import Reason, ReasonKind, Section, Wording
 from tests.mail_pieces import INTEREST, TREND, entry, wording
 
 NOBODY = Personal(position="1", reasons=(), why="", more_url="m", less_url="l")
@@ -116,9 +117,28 @@ def test_rising_items_have_no_abstract() -> None:
 
 def test_the_why_line_is_the_ranker_s() -> None:
     assert reason_views(entry(reasons=(INTEREST, TREND))) == (
-        ReasonView(lead="your interest", subject="sparse attention"),
-        ReasonView(lead="84 votes in 9 h, 5× usual", subject=""),
+        ReasonView(
+            lead="your interest",
+            subject="sparse attention",
+            text="your interest *sparse attention*",
+        ),
+        ReasonView(lead="84 votes in 9 h, 5× usual", subject="", text="84 votes in 9 h, 5× usual"),
     )
+
+
+def test_a_reason_without_words_is_none() -> None:
+    nothing = Reason(kind=ReasonKind.TEXT, lead="", subject=" ")
+
+    assert reason_views(entry(reasons=(nothing, TREND))) == reason_views(entry(reasons=(TREND,)))
+
+
+def test_a_why_line_is_never_endless() -> None:
+    long = Reason(kind=ReasonKind.TEXT, lead="x" * 5_000, subject="y z " * 5_000)
+
+    views = reason_views(entry(reasons=(long,) * 50))
+
+    assert len(views) <= REASONS_MAX
+    assert sum(len(view.text) for view in views) < 3_000
 
 
 def test_votes_are_told_when_the_trend_is_not() -> None:

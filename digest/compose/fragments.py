@@ -58,7 +58,9 @@ class Fragment:
 
     #: filled by bytes formatting: %(name)b
     pattern: bytes
-    names: frozenset[str]
+    #: whether the why-line as one text, or its reasons one by one, are in it
+    has_why: bool
+    has_reasons: bool
 
     def fill(self, values: Mapping[bytes, bytes]) -> bytes:
         """The text with these values; raises NotAssembled when one is missing."""
@@ -133,27 +135,23 @@ class Assembler:
         get, fill = self._fragments.get, self._fill
         fragments = [get(placed.shared) for placed in items]
         if None in fragments:
-            self._make_fragments(
-                on, [p.shared for p, f in zip(items, fragments, strict=True) if f is None]
-            )
-            fragments = [get(placed.shared) for placed in items]
-        return [fill(f, placed, base) for f, placed in zip(fragments, items, strict=True) if f]
+            missing = [p.shared for p, f in zip(items, fragments, strict=True) if f is None]
+            made = self._make_fragments(on, missing)
+            return [fill(get(p.shared) or made[p.shared], p, base) for p in items]
+        return [fill(f, p, base) for f, p in zip(fragments, items, strict=True) if f is not None]
 
     def _fill(self, fragment: Fragment, placed: Placed, base: bytes) -> bytes:
         """One reader's version of an item."""
-        names = fragment.names
         position, up, down = self._encode_place(placed.position)
-        values = {b"position": position}
-        if "why" in names:
+        values = {b"position": position, b"more": base + up, b"less": base + down}
+        if fragment.has_why:
             values[b"why"] = self._encode(why_text(placed.reasons))
-        if "lead0" in names:
+        if fragment.has_reasons:
             often = self._encode_often
             for lead, subject, reason in zip(_LEADS, _SUBJECTS, placed.reasons, strict=False):
                 values[lead] = often(reason.lead)
-                values[subject] = often(reason.subject)
-        if "more" in names:
-            values[b"more"] = base + up
-            values[b"less"] = base + down
+                if reason.subject:
+                    values[subject] = often(reason.subject)
         return fragment.fill(values)
 
     def _render_place(self, position: int) -> tuple[bytes, bytes, bytes]:
@@ -174,7 +172,7 @@ class Assembler:
             b"unsubscribe": encode(letter.unsubscribe_url),
         }
 
-    def _make_fragments(self, on: date, shared: Sequence[Shared]) -> None:
+    def _make_fragments(self, on: date, shared: Sequence[Shared]) -> dict[Shared, Fragment]:
         """Render items on one page and keep each."""
         lists = {s: [x for x in shared if x.section is s] for s in Section}
         views = {s: [_probe(x) for x in lists[s]] for s in Section}
@@ -185,9 +183,12 @@ class Assembler:
         if len(cut.items) != len(shared):
             raise NotAssembled("the page does not show each item once")
         waiting = {s: iter(lists[s]) for s in Section}
+        made: dict[Shared, Fragment] = {}
         for section, text in zip(cut.sections, cut.items, strict=True):
-            fragment = _compile(text)
-            self._fragments.put(next(waiting[section]), fragment, len(fragment.pattern))
+            item, fragment = next(waiting[section]), _compile(text)
+            made[item] = fragment
+            self._fragments.put(item, fragment, len(fragment.pattern))
+        return made
 
     def _make_frame(self, shape: Shape) -> Frame:
         """Render the page with a few items and keep what is around them."""
@@ -225,7 +226,11 @@ def _compile(text: str) -> Fragment:
     encoded = [literal.replace(b"%", b"%%") for literal in encode_literals(literals)]
     for at, name in enumerate(names):
         encoded[at] += b"%%(%s)b" % name.encode()
-    return Fragment(pattern=b"".join(encoded), names=frozenset(names))
+    return Fragment(
+        pattern=b"".join(encoded),
+        has_why="why" in names,
+        has_reasons=any(name.startswith(("lead", "subject")) for name in names),
+    )
 
 
 def _probe(shared: Shared) -> ItemView:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 from digest.columns import wrap
 from digest.compose.links import vote_query
@@ -30,9 +31,8 @@ class Kind(StrEnum):
     HTML = "html"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
-    """An item at its place in one edition."""
+class Placed(NamedTuple):
+    """An item at its place in one edition; a tuple, for twenty are made for each message."""
 
     shared: Shared
     position: int
@@ -86,8 +86,8 @@ class Pages:
 
 def why_text(reasons: Sequence[ReasonView]) -> str:
     """The why-line of the text part: subjects between asterisks, parts joined by a middle dot."""
-    parts = [f"{r.lead} *{r.subject}*".strip() if r.subject else r.lead for r in reasons]
-    return wrap(" · ".join(parts), COLUMNS - WHY_INDENT, indent=WHY_INDENT)
+    text = " · ".join([reason.text for reason in reasons])
+    return wrap(text, COLUMNS - WHY_INDENT, indent=WHY_INDENT)
 
 
 def position_text(position: int) -> str:

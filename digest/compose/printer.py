@@ -89,8 +89,8 @@ def _trial_item(section: Section, number: int) -> Placed:
         code_url="https://example.org/code" if number > 2 else None,
     )
     reasons = (
-        ReasonView(lead="your 'own' & \"interest\"", subject=f"<a> & “b” {number}"),
-        ReasonView(lead="12 votes in 3 h, 2× usual", subject=""),
+        ReasonView(lead="your 'own' & \"interest\"", subject=f"<a> & “b” {number}", text="<why>"),
+        ReasonView(lead="12 votes in 3 h, 2× usual", subject="", text="2× 'usual' & \"more\" " * 9),
     )[: number - 1]
     shape = tuple(bool(reason.subject) for reason in reasons)
     shared = Shared(

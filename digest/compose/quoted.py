@@ -40,8 +40,11 @@ def encode_piece(text: str) -> bytes:
     since old mail programs change them.
     """
     if "\n" not in text:
+        encoded = binascii.b2a_qp(text.encode())
+        if len(encoded) < _OCTETS_MAX:
+            return encoded
         # without a line to learn from, b2a_qp breaks lines with a bare LF
-        return _shorten_last(binascii.b2a_qp(text.encode()).replace(b"\n", b"\r\n"))
+        return _shorten_last(encoded.replace(b"\n", b"\r\n"))
     if "From " in text:
         text = _FROM.sub(f"{_STAND_IN}rom ", text)
     encoded = binascii.b2a_qp(text.encode().replace(b"\n", b"\r\n"))

@@ -48,6 +48,8 @@ class ReasonView:
     lead: str
     #: set apart from the lead; empty when the lead says all
     subject: str
+    #: both, as the text part says them
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +172,9 @@ def reason_views(entry: Entry) -> tuple[ReasonView, ...]:
 
 @lru_cache(maxsize=16_384)
 def _reason_view(lead: str, subject: str) -> ReasonView:
-    return ReasonView(lead=cut(clean(lead), _REASON_MAX), subject=cut(clean(subject), _REASON_MAX))
+    lead, subject = cut(clean(lead), _REASON_MAX), cut(clean(subject), _REASON_MAX)
+    text = f"{lead} *{subject}*".strip() if subject else lead
+    return ReasonView(lead=lead, subject=subject, text=text)
 
 
 def _links(shared: Shared) -> tuple[LinkView, ...]:
