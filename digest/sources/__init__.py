@@ -23,6 +23,10 @@ _BUILT_IN = {
         "arxiv": "arxiv:Arxiv",
         "feed": "feed:Feed",
         "page": "page:Page",
+        "github-trending": "github_trending:GithubTrending",
+        "hackernews": "hackernews:HackerNews",
+        "reddit": "reddit:Reddit",
+        "semantic-scholar": "semantic_scholar:SemanticScholar",
     }.items()
 }
 
