@@ -5,6 +5,7 @@ Wording is what a picked item said, Edition is what one person gets. All records
 every datetime in them is aware and in UTC.
 """
 
+from digest.model.bounces import BounceKind, Failure, Report
 from digest.model.delivery import (
     Envelope,
     Fate,
@@ -51,6 +52,7 @@ from digest.model.people import (
 __all__ = [
     "CONFIRM_WITHIN",
     "Announce",
+    "BounceKind",
     "Broken",
     "Cadence",
     "Candidate",
@@ -59,6 +61,7 @@ __all__ = [
     "Entry",
     "Envelope",
     "Example",
+    "Failure",
     "Fate",
     "InterestKind",
     "Item",
@@ -75,6 +78,7 @@ __all__ = [
     "ReadingState",
     "Reason",
     "ReasonKind",
+    "Report",
     "Request",
     "Section",
     "Site",
