@@ -28,7 +28,7 @@ from digest.model import (
     Outcome,
     Subscriber,
 )
-from digest.store import Store, facts, outbox, people
+from digest.store import Store, Transaction, facts, outbox, people
 from digest.store import editions as shelf
 from digest.store.outbox import Claimed, Settlement
 
@@ -93,6 +93,7 @@ class Deliverer:
         self._rules = rules
         self._clock = clock
         self._owner = owner
+        self._reader = shelf.EditionReader()
 
     def paused_until(self, now: datetime) -> datetime | None:
         """When sending goes on after trouble with the relay; None when it is not paused."""
@@ -121,17 +122,26 @@ class Deliverer:
             self._go_on()
         return report
 
-    def claim(self) -> list[tuple[Claimed, Envelope]]:
-        """Claim a group of rows and compose their messages; empty when nothing waits.
+    def exchange(
+        self, settlements: Sequence[Settlement], bounced: Sequence[Claimed], *, claim: bool
+    ) -> list[tuple[Claimed, Envelope]]:
+        """Write down what became of messages and claim the next group, in one transaction.
 
         Rows that have waited too long, or that no message can be made of, end here as failed.
+        Empty when nothing waits, or when nothing was to be claimed.
         """
         while True:
             now = self._clock.now()
+            claimed: list[Claimed] = []
             with self._store.write() as tx:
-                claimed = outbox.claim(tx, owner=self._owner, now=now, limit=GROUP, lease=LEASE)
-                editions = shelf.load_editions(tx, [c.edition_id for c in claimed if c.edition_id])
-                readers = people.subscribers_by_id(tx, [c.subscriber_id for c in claimed])
+                self._settle(tx, settlements, bounced, now)
+                if claim:
+                    claimed = outbox.claim(tx, owner=self._owner, now=now, limit=GROUP, lease=LEASE)
+                    editions = self._reader.load(tx, [c.edition_id or 0 for c in claimed])
+                    asked = [c for c in claimed if c.kind is MessageKind.CONFIRMATION]
+                    readers = people.subscribers_by_id(tx, [c.subscriber_id for c in asked])
+            if not claimed:
+                return []
             ready: list[tuple[Claimed, Envelope]] = []
             failed: list[Settlement] = []
             for row in claimed:
@@ -142,21 +152,25 @@ class Deliverer:
                 except BadInput as error:
                     ended = Settlement(id=row.id, state=OutboxState.FAILED, reason=str(error))
                     failed.append(ended)
-            self.settle(failed, ())
-            if ready or not claimed:
+            if ready:
+                if failed:
+                    self.exchange(failed, (), claim=False)
                 return ready
+            settlements, bounced = failed, ()
 
-    def settle(self, settlements: Sequence[Settlement], bounced: Sequence[Claimed]) -> None:
+    def _settle(
+        self,
+        tx: Transaction,
+        settlements: Sequence[Settlement],
+        bounced: Sequence[Claimed],
+        now: datetime,
+    ) -> None:
         """Write down what became of messages, and suppress the addresses that do not exist."""
-        if not settlements:
-            return
-        now = self._clock.now()
-        with self._store.write() as tx:
-            ours = outbox.settle(tx, settlements, owner=self._owner, now=now)
-            lost = [s.id for s in settlements if s.state is OutboxState.FAILED and s.id in ours]
-            shelf.forget_picks(tx, outbox_ids=lost)
-            for row in bounced:
-                people.suppress_subscriber(tx, row.subscriber_id, reason="hard bounce", now=now)
+        ours = outbox.settle(tx, settlements, owner=self._owner, now=now)
+        lost = [s.id for s in settlements if s.state is OutboxState.FAILED and s.id in ours]
+        shelf.forget_picks(tx, outbox_ids=lost)
+        for row in bounced:
+            people.suppress_subscriber(tx, row.subscriber_id, reason="hard bounce", now=now)
 
     def _compose(
         self,
@@ -232,13 +246,11 @@ class _Run:
             self._answered += [
                 Settlement(id=row.id, state=OutboxState.QUEUED) for row, _ in self._ready
             ]
-            self._flush()
+            self._exchange(claim=False)
 
     async def _take(self) -> Envelope | None:
         if not self._ready:
-            self._flush()
-            if not self._stop():
-                self._ready.extend(self._deliverer.claim())
+            self._exchange(claim=not self._stop())
         if self._stop() or not self._ready:
             return None
         await self._keep_pace()
@@ -261,12 +273,15 @@ class _Run:
         if is_hard_bounce(outcome):
             self._bounced.append(row)
         if len(self._answered) >= GROUP:
-            self._flush()
+            # one transaction for both: each costs a flush to the disk
+            self._exchange(claim=len(self._ready) < GROUP and not self._stop())
 
-    def _flush(self) -> None:
+    def _exchange(self, *, claim: bool) -> None:
+        if not (claim or self._answered):
+            return
         answered, self._answered = self._answered, []
         bounced, self._bounced = self._bounced, []
-        self._deliverer.settle(answered, bounced)
+        self._ready.extend(self._deliverer.exchange(answered, bounced, claim=claim))
 
 
 def decide(outcome: Outcome, row: Claimed, now: datetime, *, resend: bool) -> Settlement:

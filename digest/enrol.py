@@ -11,8 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
-from sqlalchemy import Connection
-
 from digest.addresses import Address, parse_address
 from digest.clock import find_zone, next_slot
 from digest.errors import BadInput
@@ -24,7 +22,7 @@ from digest.model import (
     Subscriber,
 )
 from digest.papers import parse_key
-from digest.store import Store, outbox, people
+from digest.store import Store, Transaction, outbox, people
 from digest.store.people import Wish
 from digest.store.topics import topics_by_slug
 from digest.text import clean
@@ -115,7 +113,7 @@ class Enrolment:
         return Joined(subscriber=subscriber, asked=asked)
 
     def _welcome(
-        self, tx: Connection, subscriber_id: int, *, now: datetime, source: str, vouched: bool
+        self, tx: Transaction, subscriber_id: int, *, now: datetime, source: str, vouched: bool
     ) -> bool:
         """Confirm who is vouched for, ask who is not; True when a question was queued."""
         subscriber = _existing(tx, subscriber_id)
@@ -128,14 +126,14 @@ class Enrolment:
             people.change_subscriber(tx, subscriber_id, status=Status.PENDING, ended_at=None)
         return self._ask(tx, subscriber_id, now)
 
-    def _ask(self, tx: Connection, subscriber_id: int, now: datetime) -> bool:
+    def _ask(self, tx: Transaction, subscriber_id: int, now: datetime) -> bool:
         last = outbox.last_confirmation(tx, subscriber_id)
         if last is not None and now - last < _ASK_AGAIN_AFTER:
             return False
         self.ask_many(tx, [subscriber_id], now)
         return True
 
-    def ask_many(self, tx: Connection, subscriber_ids: Iterable[int], now: datetime) -> None:
+    def ask_many(self, tx: Transaction, subscriber_ids: Iterable[int], now: datetime) -> None:
         """Queue the question whether an address wants our mail."""
         questions = []
         for subscriber_id in subscriber_ids:
@@ -166,7 +164,7 @@ class Enrolment:
             return _existing(tx, subscriber_id)
 
     def _confirm(
-        self, tx: Connection, subscriber: Subscriber, *, now: datetime, action: str, source: str
+        self, tx: Transaction, subscriber: Subscriber, *, now: datetime, action: str, source: str
     ) -> None:
         people.change_subscriber(
             tx,
@@ -263,7 +261,7 @@ def check_choices(choices: Choices) -> None:
         raise BadInput(f"max-items must be between 1 and {MAX_ITEMS_MAX}")
 
 
-def read_wishes(tx: Connection, choices: Choices) -> list[Wish]:
+def read_wishes(tx: Transaction, choices: Choices) -> list[Wish]:
     """The interests in choices, cleaned and checked: topics exist, items have keys."""
     slugs = topics_by_slug(tx) if choices.wishes.get(InterestKind.TOPIC) else {}
     return clean_wishes(choices, slugs)
@@ -289,7 +287,7 @@ def clean_wishes(choices: Choices, slugs: Iterable[str]) -> list[Wish]:
     return wishes
 
 
-def refuse_suppressed(tx: Connection, address: Address) -> None:
+def refuse_suppressed(tx: Transaction, address: Address) -> None:
     """Raise BadInput when an address must not be mailed: nobody can vouch for it."""
     reason = people.suppression_of(tx, address.key)
     if reason is not None:
@@ -307,7 +305,7 @@ def first_edition(choices: Choices, defaults: Defaults, now: datetime) -> dateti
 
 
 def _apply(
-    tx: Connection, subscriber_id: int, choices: Choices, wishes: Iterable[Wish], now: datetime
+    tx: Transaction, subscriber_id: int, choices: Choices, wishes: Iterable[Wish], now: datetime
 ) -> None:
     people.change_subscriber(tx, subscriber_id, **columns_of(choices))
     for kind in choices.wishes:
@@ -325,7 +323,7 @@ def _moves_the_hour(choices: Choices) -> bool:
     return any(v is not None for v in (choices.zone, choices.send_at, choices.cadence))
 
 
-def _existing(tx: Connection, subscriber_id: int) -> Subscriber:
+def _existing(tx: Transaction, subscriber_id: int) -> Subscriber:
     subscriber = people.get_subscriber(tx, subscriber_id)
     if subscriber is None:
         raise BadInput("that subscription does not exist any more")

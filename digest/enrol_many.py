@@ -26,7 +26,7 @@ from digest.enrol import (
 )
 from digest.errors import BadInput
 from digest.model import Cadence, InterestKind, Status, Subscriber
-from digest.store import Store, people
+from digest.store import Store, Transaction, people
 from digest.store.people import Wish
 from digest.store.topics import topics_by_slug
 
@@ -267,7 +267,7 @@ def export_people(store: Store, *, as_json: bool) -> Iterator[str]:
         yield from _export_batch(tx, batch, as_json)
 
 
-def _export_batch(tx: Any, batch: list[Subscriber], as_json: bool) -> Iterator[str]:
+def _export_batch(tx: Transaction, batch: list[Subscriber], as_json: bool) -> Iterator[str]:
     wishes = people.wishes_of(tx, [s.id for s in batch])
     for s in batch:
         mine = [wish for wish, _ in wishes.get(s.id, [])]

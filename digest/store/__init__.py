@@ -4,6 +4,6 @@ Functions take an open transaction first and never commit; whatever must be true
 written by one caller in one `store.write()`.
 """
 
-from digest.store.engine import Store, db_now
+from digest.store.engine import Store, Transaction, db_now
 
-__all__ = ["Store", "db_now"]
+__all__ = ["Store", "Transaction", "db_now"]

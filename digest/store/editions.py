@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Text, bindparam, cast, insert, select, update
 
 from digest.model import (
     Edition,
@@ -114,7 +114,10 @@ def add_editions(tx: Connection, made: Sequence[Edition]) -> list[int]:
             "item_id": entry.pick.item_id,
             "wording_id": wording_ids[entry.wording],
             "score": entry.pick.score,
-            "detail": _detail(entry),
+            "match": entry.pick.parts.match,
+            "trend": entry.pick.parts.trend,
+            "freshness": entry.pick.parts.freshness,
+            "shown": _shown(entry),
         }
         for edition_id, subscriber_id, entry in entries
     ]
@@ -163,36 +166,106 @@ def _wording_from(data: Mapping[str, Any]) -> Wording:
     return Wording(**values)
 
 
-def _detail(entry: Entry) -> dict[str, Any]:
-    return {
-        "parts": asdict(entry.pick.parts),
-        "reasons": [[r.kind, r.lead, r.subject] for r in entry.pick.reasons],
-        "votes": entry.votes,
-        "comments": entry.comments,
-        "stars": entry.stars,
-    }
+def _shown(entry: Entry) -> list[Any]:
+    """Reasons and numbers, the same text for all readers who saw the same."""
+    reasons = [[r.kind, r.lead, r.subject] for r in entry.pick.reasons]
+    return [reasons, entry.votes, entry.comments, entry.stars]
+
+
+#: reasons, votes, comments, stars
+Shown = tuple[tuple[Reason, ...], int | None, int | None, int | None]
+_CACHED_MAX = 20_000
+_SECTIONS = {section.value: section for section in Section}
+
+
+class EditionReader:
+    """Reads frozen editions; what many of them share is decoded once.
+
+    One for a process that reads many, e.g. to deliver them; not to be shared by threads.
+    """
+
+    def __init__(self) -> None:
+        self._wordings: dict[int, Wording] = {}
+        self._shown: dict[str, Shown] = {}
+
+    def load(self, tx: Connection, ids: Sequence[int]) -> dict[int, Edition]:
+        """Editions by id; those that are gone are left out."""
+        heads: dict[int, Row[Any]] = {}
+        entries: dict[int, list[Entry]] = defaultdict(list)
+        for batch in batches(ids):
+            rows = tx.execute(
+                select(edition, subscriber.c.email)
+                .join(subscriber, subscriber.c.id == edition.c.subscriber_id)
+                .where(edition.c.id.in_(batch))
+            )
+            heads |= {row.id: row for row in rows}
+            picked = tx.execute(
+                select(pick.c.edition_id, *_PICK)
+                .where(pick.c.edition_id.in_(batch))
+                .order_by(pick.c.edition_id, pick.c.section, pick.c.position)
+            ).all()
+            self._learn(tx, picked)
+            for edition_id, *fields in picked:
+                entries[edition_id].append(self.entry(fields))
+        return {i: _edition_from(head, entries[i]) for i, head in heads.items()}
+
+    def _learn(self, tx: Connection, picked: Sequence[Row[Any]]) -> None:
+        """Have the wordings of these picks at hand."""
+        if len(self._wordings) > _CACHED_MAX:
+            self._wordings.clear()
+        new = sorted({row.wording_id for row in picked} - self._wordings.keys())
+        for batch in batches(new):
+            rows = tx.execute(select(wording.c.id, wording.c.data).where(wording.c.id.in_(batch)))
+            self._wordings |= {row.id: _wording_from(row.data) for row in rows}
+
+    def entry(self, fields: Sequence[Any]) -> Entry:
+        """The entry of the columns _PICK, whose wording is known."""
+        section, position, item_id, wording_id, score, match, trend, freshness, shown = fields
+        reasons, votes, comments, stars = self._shown.get(shown) or self._decode(shown)
+        return Entry(
+            pick=Pick(
+                item_id=item_id or 0,
+                section=_SECTIONS[section],
+                position=position,
+                score=score,
+                parts=Parts(match=match, trend=trend, freshness=freshness),
+                reasons=reasons,
+            ),
+            wording=self._wordings[wording_id],
+            votes=votes,
+            comments=comments,
+            stars=stars,
+        )
+
+    def _decode(self, text: str) -> Shown:
+        if len(self._shown) > _CACHED_MAX:
+            self._shown.clear()
+        told, votes, comments, stars = json.loads(text)
+        reasons = tuple(
+            Reason(kind=ReasonKind(kind), lead=lead, subject=subject)
+            for kind, lead, subject in told
+        )
+        self._shown[text] = reasons, votes, comments, stars
+        return self._shown[text]
+
+
+_PICK = (
+    pick.c.section,
+    pick.c.position,
+    pick.c.item_id,
+    pick.c.wording_id,
+    pick.c.score,
+    pick.c.match,
+    pick.c.trend,
+    pick.c.freshness,
+    # as text: equal texts are decoded once
+    cast(pick.c.shown, Text).label("shown"),
+)
 
 
 def load_editions(tx: Connection, ids: Sequence[int]) -> dict[int, Edition]:
     """Editions as they were frozen, by id; those that are gone are left out."""
-    entries: dict[int, list[Entry]] = defaultdict(list)
-    heads: dict[int, Row[Any]] = {}
-    for batch in batches(ids):
-        rows = tx.execute(
-            select(edition, subscriber.c.email)
-            .join(subscriber, subscriber.c.id == edition.c.subscriber_id)
-            .where(edition.c.id.in_(batch))
-        )
-        heads |= {row.id: row for row in rows}
-        picked = tx.execute(
-            select(pick, wording.c.data)
-            .join(wording, wording.c.id == pick.c.wording_id)
-            .where(pick.c.edition_id.in_(batch))
-            .order_by(pick.c.edition_id, pick.c.section, pick.c.position)
-        )
-        for row in picked:
-            entries[row.edition_id].append(_entry_from(row))
-    return {i: _edition_from(head, entries[i]) for i, head in heads.items()}
+    return EditionReader().load(tx, ids)
 
 
 def _edition_from(head: Row[Any], entries: Sequence[Entry]) -> Edition:
@@ -209,27 +282,6 @@ def _edition_from(head: Row[Any], entries: Sequence[Entry]) -> Edition:
         considered=head.considered,
         interests=head.interests,
         note=head.note,
-    )
-
-
-def _entry_from(row: Row[Any]) -> Entry:
-    detail = row.detail
-    return Entry(
-        pick=Pick(
-            item_id=row.item_id or 0,
-            section=Section(row.section),
-            position=row.position,
-            score=row.score,
-            parts=Parts(**detail["parts"]),
-            reasons=tuple(
-                Reason(kind=ReasonKind(kind), lead=lead, subject=subject)
-                for kind, lead, subject in detail["reasons"]
-            ),
-        ),
-        wording=_wording_from(row.data),
-        votes=detail["votes"],
-        comments=detail["comments"],
-        stars=detail["stars"],
     )
 
 
@@ -258,11 +310,13 @@ class PastPick:
 def past_pick(tx: Connection, subscriber_id: int, item_id: int) -> PastPick | None:
     """When that item was sent to that person; None when it never was."""
     row = tx.execute(
-        select(pick, wording.c.data, edition.c.local_on)
-        .join(wording, wording.c.id == pick.c.wording_id)
+        select(pick.c.edition_id, pick.c.section, pick.c.position, edition.c.local_on)
         .join(edition, edition.c.id == pick.c.edition_id)
         .where(pick.c.subscriber_id == subscriber_id, pick.c.item_id == item_id)
     ).first()
     if row is None:
         return None
-    return PastPick(edition_id=row.edition_id, local_on=row.local_on, entry=_entry_from(row))
+    sent = load_editions(tx, [row.edition_id])[row.edition_id]
+    entries = sent.entries if row.section == Section.PICK else sent.rising
+    (entry,) = (e for e in entries if e.pick.position == row.position)
+    return PastPick(edition_id=row.edition_id, local_on=row.local_on, entry=entry)

@@ -21,6 +21,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from digest.errors import StoreBusy, StoreError, StoreFull
 
 BUSY_TIMEOUT_S = 30
+#: an open transaction, as the stages hand it to the functions of this package
+Transaction = Connection
 
 
 class Store:

@@ -13,16 +13,17 @@ a lease by the database's clock; only the owner of a lease may settle it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Integer, Row, bindparam, func, insert, or_, select, update
 
 from digest.clock import day_bounds
 from digest.model import MessageKind, OutboxState, Status
 from digest.store.engine import db_now
+from digest.store.moments import UTCDateTime
 from digest.store.schema import outbox, subscriber
 
 _WAITING = (OutboxState.QUEUED, OutboxState.DEFERRED)
@@ -134,8 +135,8 @@ def claim(
         .returning(*_CLAIMED)
     ).all()
     unwanted = _unwanted(tx, taken)
-    for row_id, (state, reason) in unwanted.items():
-        settle(tx, [Settlement(id=row_id, state=state, reason=reason)], owner=owner, now=now)
+    ended = [Settlement(id=i, state=state, reason=why) for i, (state, why) in unwanted.items()]
+    settle(tx, ended, owner=owner, now=now)
     rows = [row for row in taken if row.id not in unwanted]
     return sorted((_claimed_from(row) for row in rows), key=lambda c: c.id)
 
@@ -194,30 +195,50 @@ def _unwanted(
 
 
 def settle(
-    tx: Connection, settlements: Iterable[Settlement], *, owner: str, now: datetime
+    tx: Connection, settlements: Sequence[Settlement], *, owner: str, now: datetime
 ) -> set[int]:
     """Write what became of claimed messages; returns the ids that were still ours to settle."""
-    ours: set[int] = set()
-    for s in settlements:
-        done = tx.execute(
-            update(outbox)
-            .where(outbox.c.id == s.id, outbox.c.state == OutboxState.SENDING)
-            .where(outbox.c.lease_owner == owner)
-            .values(
-                state=s.state,
-                reason=s.reason,
-                answer=s.answer,
-                # given back unsent: that was no attempt
-                attempts=outbox.c.attempts - int(s.state is OutboxState.QUEUED),
-                not_before=s.not_before or outbox.c.not_before,
-                settled_at=now if s.state.is_final else None,
-                lease_owner=None,
-                lease_until=None,
-            )
-        )
-        if done.rowcount == 1:
-            ours.add(s.id)
+    if not settlements:
+        return set()
+    mine = select(outbox.c.id).where(
+        outbox.c.id.in_([s.id for s in settlements]),
+        outbox.c.state == OutboxState.SENDING,
+        outbox.c.lease_owner == owner,
+    )
+    ours = set(tx.execute(mine.with_for_update()).scalars())
+    rows = [
+        {
+            "row_id": s.id,
+            "new_state": s.state,
+            "new_reason": s.reason,
+            "new_answer": s.answer,
+            "wait": s.not_before,
+            "at": now if s.state.is_final else None,
+            # given back unsent: that was no attempt
+            "unsent": int(s.state is OutboxState.QUEUED),
+        }
+        for s in settlements
+        if s.id in ours
+    ]
+    if rows:
+        tx.execute(_SETTLE, rows)
     return ours
+
+
+_SETTLE = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("row_id"))
+    .values(
+        state=bindparam("new_state"),
+        reason=bindparam("new_reason"),
+        answer=bindparam("new_answer"),
+        not_before=func.coalesce(bindparam("wait", type_=UTCDateTime), outbox.c.not_before),
+        settled_at=bindparam("at"),
+        attempts=outbox.c.attempts - bindparam("unsent", type_=Integer),
+        lease_owner=None,
+        lease_until=None,
+    )
+)
 
 
 def renew_lease(tx: Connection, ids: Sequence[int], *, owner: str, lease: timedelta) -> set[int]:

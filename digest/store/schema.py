@@ -294,7 +294,10 @@ pick = Table(
     Column("item_id", ForeignKey("item.id", ondelete="SET NULL"), nullable=True),
     Column("wording_id", ForeignKey("wording.id"), nullable=False),
     Column("score", Float, nullable=False),
-    Column("detail", JSON, nullable=False),  # parts, reasons and numbers as shown
+    Column("match", Float, nullable=False),  # the parts of the score
+    Column("trend", Float, nullable=False),
+    Column("freshness", Float, nullable=False),
+    Column("shown", JSON, nullable=False),  # reasons and numbers as the reader saw them
     UniqueConstraint("subscriber_id", "item_id"),  # nothing is ever sent twice to one person
     Index(None, "item_id"),
 )

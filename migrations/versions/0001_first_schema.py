@@ -298,7 +298,10 @@ def upgrade() -> None:
         sa.Column("item_id", sa.Integer(), nullable=True),
         sa.Column("wording_id", sa.Integer(), nullable=False),
         sa.Column("score", sa.Float(), nullable=False),
-        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("match", sa.Float(), nullable=False),
+        sa.Column("trend", sa.Float(), nullable=False),
+        sa.Column("freshness", sa.Float(), nullable=False),
+        sa.Column("shown", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["edition_id"],
             ["edition.id"],
