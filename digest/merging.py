@@ -17,8 +17,8 @@ _AUTHORITY = {"arxiv": 3, "huggingface": 2, "semantic-scholar": 2}
 
 def best_key(keys: Iterable[str]) -> str:
     """The key that tells most: arXiv id before DOI before address; the first of several alike."""
-    order = ("arxiv:", "doi:", "url:")
-    return min(keys, key=lambda key: (order.index(key[: key.index(":") + 1]), key))
+    order = ("arxiv", "doi", "url")
+    return min(keys, key=lambda key: order.index(key.partition(":")[0]))
 
 
 def first_account(entry: PaperData, *, kind: str, key: str) -> Item:

@@ -207,7 +207,7 @@ class EditionReader:
             self._learn(tx, picked)
             for edition_id, *fields in picked:
                 entries[edition_id].append(self.entry(fields))
-        return {i: _edition_from(head, entries[i]) for i, head in heads.items()}
+        return {i: _edition_from(heads[i], entries[i]) for i in ids if i in heads}
 
     def _learn(self, tx: Connection, picked: Sequence[Row[Any]]) -> None:
         """Have the wordings of these picks at hand."""
@@ -264,7 +264,7 @@ _PICK = (
 
 
 def load_editions(tx: Connection, ids: Sequence[int]) -> dict[int, Edition]:
-    """Editions as they were frozen, by id; those that are gone are left out."""
+    """Editions as they were frozen, by id in the order asked; those that are gone are left out."""
     return EditionReader().load(tx, ids)
 
 

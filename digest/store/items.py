@@ -5,17 +5,19 @@ Which account wins is decided in digest/merging.py; here it is looked up and wri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
-from digest.merging import absorb, best_key, first_account, unite
+from digest.merging import absorb, best_key, first_account
 from digest.model import Item, PaperData
 from digest.papers import keys_of
-from digest.store.schema import item, item_key, pick, sighting, standing
+from digest.store.schema import item, item_key, sighting, standing
+from digest.store.uniting import queue_up, unite_rows
 
 _ITEM_COLUMNS = [item.c[name] for name in Item.__dataclass_fields__]
 _COUNTS = ("votes", "comments", "stars")
@@ -36,63 +38,84 @@ def merge_listing(
 
     Every entry becomes a sighting when its numbers differ from the last ones seen.
     """
+    queue_up(tx)
     listed = [(entry, keys_of(entry)) for entry in entries]
     known_ids = _ids_by_key(tx, {key for _, keys in listed for key in keys})
-    known = _items_by_id(tx, set(known_ids.values()))
+    papers = _gather(listed, known_ids)
+    known = _items_by_id(tx, {i for paper in papers for i in paper.ids})
+    fresh = [paper for paper in papers if not paper.ids]
+    changed: list[Item] = []
     placed: dict[int, PaperData] = {}
-    fresh: dict[str, _Fresh] = {}
-    changed: dict[int, Item] = {}
-    learnt: dict[str, int] = {}
-    for entry, keys in listed:
-        ids = sorted({known_ids[key] for key in keys if key in known_ids})
-        if not ids:
-            _add_fresh(fresh, entry, keys, kind)
+    for paper in papers:
+        if not paper.ids:
             continue
-        for loser in ids[1:]:
-            known[ids[0]] = changed[ids[0]] = _unite_rows(tx, known[ids[0]], known.pop(loser))
-            known_ids = {key: ids[0] if i == loser else i for key, i in known_ids.items()}
-            changed.pop(loser, None)
-        after = absorb(known[ids[0]], entry, kind=kind)
-        after = replace(after, key=best_key((after.key, *keys)))
-        if after != known[ids[0]]:
-            known[ids[0]] = changed[ids[0]] = after
-        learnt |= {key: ids[0] for key in keys if key not in known_ids}
-        known_ids |= dict.fromkeys(keys, ids[0])
-        placed.setdefault(ids[0], entry)
-    _update_items(tx, changed.values(), now)
-    _insert_keys(tx, learnt)
-    firsts = _unique(fresh)
-    for first, new_id in zip(firsts, _insert_items(tx, firsts, now), strict=True):
-        placed[new_id] = first.entry
+        before, *losers = (known[i] for i in paper.ids)
+        after = before
+        for loser in losers:
+            after = unite_rows(tx, after, loser)
+        after = _told(after, paper, kind)
+        if losers or after != before:
+            changed.append(after)
+        placed[before.id] = paper.seen
+    _update_items(tx, changed, now)
+    _insert_keys(
+        tx, {key: p.ids[0] for p in papers if p.ids for key in p.keys if key not in known_ids}
+    )
+    for paper, new_id in zip(fresh, _insert_items(tx, fresh, kind, now), strict=True):
+        placed[new_id] = paper.seen
     _see(tx, placed, source=source, kind=kind, now=now)
-    return Merged(new=len(firsts), merged=len(placed) - len(firsts))
+    return Merged(new=len(fresh), merged=len(papers) - len(fresh))
 
 
 @dataclass(slots=True, kw_only=True)
-class _Fresh:
-    """An item not stored yet, with every key that this listing knows it by."""
+class _Paper:
+    """All that one listing tells about one paper: arXiv repeats cross-lists in every category."""
 
-    item: Item
-    entry: PaperData
-    keys: set[str]
+    entries: list[PaperData]
+    #: every key the listing knows it by, without doubles
+    keys: list[str]
+    #: the items it is, lowest first; several when it shows that they are one
+    ids: list[int]
 
-
-def _add_fresh(
-    fresh: dict[str, _Fresh], entry: PaperData, keys: tuple[str, ...], kind: str
-) -> None:
-    known = next((fresh[key] for key in keys if key in fresh), None)
-    if known is None:
-        known = _Fresh(item=first_account(entry, kind=kind, key=keys[0]), entry=entry, keys=set())
-    else:
-        # the same paper twice in one listing: arXiv repeats cross-lists under every category
-        known.item = absorb(known.item, entry, kind=kind)
-    known.keys |= set(keys)
-    known.item = replace(known.item, key=best_key(known.keys))
-    fresh |= dict.fromkeys(known.keys, known)
+    @property
+    def seen(self) -> PaperData:
+        """The entry that says how it stands: the first, before mere replacements."""
+        return min(self.entries, key=lambda entry: entry.announce.is_replacement)
 
 
-def _unique(fresh: dict[str, _Fresh]) -> list[_Fresh]:
-    return list({id(f): f for f in fresh.values()}.values())
+def _gather(
+    listed: Sequence[tuple[PaperData, tuple[str, ...]]], known_ids: Mapping[str, int]
+) -> list[_Paper]:
+    """What shares a key, or is the same item, is one paper; in the listing's order."""
+    leader = list(range(len(listed)))
+
+    def first_of(at: int) -> int:
+        while leader[at] != at:
+            at = leader[at]
+        return at
+
+    holder: dict[str | int, int] = {}
+    for at, (_, keys) in enumerate(listed):
+        names: list[str | int] = [*keys, *(known_ids[key] for key in keys if key in known_ids)]
+        for name in names:
+            one, other = sorted((first_of(at), first_of(holder.setdefault(name, at))))
+            leader[other] = one
+    groups: dict[int, list[int]] = defaultdict(list)
+    for at in range(len(listed)):
+        groups[first_of(at)].append(at)
+    papers = []
+    for members in groups.values():
+        told = list(dict.fromkeys(key for at in members for key in listed[at][1]))
+        ids = sorted({known_ids[key] for key in told if key in known_ids})
+        papers.append(_Paper(entries=[listed[at][0] for at in members], keys=told, ids=ids))
+    return papers
+
+
+def _told(item: Item, paper: _Paper, kind: str) -> Item:
+    """The item after everything that the listing tells about it."""
+    for entry in paper.entries:
+        item = absorb(item, entry, kind=kind)
+    return replace(item, key=best_key((item.key, *paper.keys)))
 
 
 def _ids_by_key(tx: Connection, keys: Iterable[str]) -> dict[str, int]:
@@ -128,18 +151,19 @@ def _row_of(record: Item) -> dict[str, Any]:
     return values
 
 
-def _insert_items(tx: Connection, firsts: Sequence[_Fresh], now: datetime) -> list[int]:
-    if not firsts:
+def _insert_items(tx: Connection, fresh: Sequence[_Paper], kind: str, now: datetime) -> list[int]:
+    if not fresh:
         return []
     rows = []
-    for first in firsts:
-        row = _row_of(first.item) | {"first_seen_at": now, "changed_at": now}
+    for paper in fresh:
+        first = first_account(paper.entries[0], kind=kind, key=best_key(paper.keys))
+        row = _row_of(_told(first, paper, kind)) | {"first_seen_at": now, "changed_at": now}
         del row["id"]
         rows.append(row)
     ids = tx.execute(insert(item).returning(item.c.id, sort_by_parameter_order=True), rows)
     new_ids = [row.id for row in ids]
     _insert_keys(
-        tx, {key: i for first, i in zip(firsts, new_ids, strict=True) for key in first.keys}
+        tx, {key: i for paper, i in zip(fresh, new_ids, strict=True) for key in paper.keys}
     )
     return new_ids
 
@@ -160,47 +184,13 @@ def _update_items(tx: Connection, items: Iterable[Item], now: datetime) -> None:
         tx.execute(update(item).where(item.c.id == bindparam("row_id")).values(values), rows)
 
 
-def _unite_rows(tx: Connection, winner: Item, loser: Item) -> Item:
-    """Move all that hangs on the loser to the winner and delete the loser's row."""
-    for table in (sighting, standing):
-        key = [c for c in table.primary_key.columns if c.name != "item_id"]
-        taken = select(*key).where(table.c.item_id == winner.id)
-        rows = tx.execute(select(table).where(table.c.item_id == loser.id)).mappings().all()
-        have = {tuple(row) for row in tx.execute(taken)}
-        moved = [
-            dict(row) | {"item_id": winner.id}
-            for row in rows
-            if tuple(row[c.name] for c in key) not in have
-        ]
-        tx.execute(delete(table).where(table.c.item_id == loser.id))
-        if moved:
-            tx.execute(insert(table), moved)
-    # who got both keeps the winner as the pick; the other pick stays as history without an item
-    got_winner = select(pick.c.subscriber_id).where(pick.c.item_id == winner.id)
-    of_loser = pick.c.item_id == loser.id
-    tx.execute(
-        update(pick).where(of_loser, pick.c.subscriber_id.in_(got_winner)).values(item_id=None)
-    )
-    tx.execute(update(pick).where(of_loser).values(item_id=winner.id))
-    tx.execute(update(item_key).where(item_key.c.item_id == loser.id).values(item_id=winner.id))
-    tx.execute(
-        update(item)
-        .where(item.c.id == winner.id)
-        .values(
-            first_seen_at=select(func.min(item.c.first_seen_at))
-            .where(item.c.id.in_([winner.id, loser.id]))
-            .scalar_subquery()
-        )
-    )
-    tx.execute(delete(item).where(item.c.id == loser.id))
-    united = unite(winner, loser)
-    return replace(united, key=best_key((winner.key, loser.key)))
-
-
 def _see(
     tx: Connection, placed: dict[int, PaperData], *, source: str, kind: str, now: datetime
 ) -> None:
-    """Note where each item stands with this source now, and a sighting where its numbers moved."""
+    """Note where each item stands with this source now, and a sighting where its numbers moved.
+
+    A replacement alone gives no standing: a new version of something old is not on the list.
+    """
     rows: dict[int, Row[Any]] = {}
     for batch in batches(sorted(placed)):
         found = tx.execute(
@@ -210,6 +200,8 @@ def _see(
     added, moved, seen = [], [], []
     for item_id, entry in placed.items():
         before = rows.get(item_id)
+        if before is None and entry.announce.is_replacement:
+            continue
         counts = {name: getattr(entry, name) for name in _COUNTS}
         if before is not None:
             counts = {n: getattr(before, n) if v is None else v for n, v in counts.items()}
