@@ -37,7 +37,9 @@ _OLD = rf"(?P<archive>{'|'.join(_ARCHIVES)})(?:\.[a-z-]{{2,}})?/(?P<old>\d{{7}})
 _ID = rf"(?:(?P<number>\d{{4}}\.\d{{4,5}})|{_OLD})(?:v(?P<version>[1-9]\d{{0,3}}))?"
 _PREFIX = r"(?:oai:arxiv\.org:|arxiv[:\s]\s*|10\.48550/arxiv\.)"
 _BARE = re.compile(rf"\[?(?:{_PREFIX})?{_ID}\]?", re.IGNORECASE)
-_IN_PROSE = re.compile(rf"(?<![\w/.]){_PREFIX}{_ID}(?![\w]|\.\d)", re.IGNORECASE)
+_IN_PROSE = re.compile(
+    rf"(?<![\w/.])(?:{_PREFIX}|arxiv\.org/(?:abs|pdf|html)/){_ID}(?!\w|\.\d)", re.IGNORECASE
+)
 _URL_IN_PROSE = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 _SCHEMELESS = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}/\S+", re.IGNORECASE)
 
@@ -172,6 +174,8 @@ def normal_url(url: str) -> str:
     host = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port not in (None, 80, 443) else ""
     path = _without_dots(_escape(parts.path, keep="/:@!$&'()*+,;=")).rstrip("/")
+    if host == "github.com":  # names of owners and repositories are alike in any case
+        path = re.sub(r"^/[^/]+/[^/]+", lambda found: found[0].lower(), path)
     query = "&".join(sorted(_query_pairs(parts.query)))
     return f"https://{host}{port}{path}" + (f"?{query}" if query else "")
 

@@ -11,8 +11,8 @@ import re
 import unicodedata
 from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
-#: what a link may measure; a mail line ends at 998 octets, so longer ones could not travel whole
-URL_LENGTH_MAX = 900
+#: longer links are no use: some browsers and mail programs cut them
+URL_LENGTH_MAX = 2_000
 
 # Invisible or deceiving: controls (whitespace is treated before), soft hyphen, zero-width space,
 # word joiner and invisible operators, bidi embeddings, overrides and isolates, deprecated format

@@ -93,6 +93,7 @@ def test_a_landing_page_on_arxiv_makes_no_second_identity(
         ("see arXiv:2401.01234v3, section 2", ("2401.01234", 3)),
         ("new at https://arxiv.org/abs/2401.01234.", ("2401.01234", None)),
         ("(https://arxiv.org/pdf/2401.01234v2)", ("2401.01234", 2)),
+        ("[R] A title, arxiv.org/abs/2401.01234v2 (new)", ("2401.01234", 2)),
         ("https://api.semanticscholar.org/arXiv:2401.01234", ("2401.01234", None)),
     ],
 )
@@ -272,3 +273,12 @@ def test_a_link_and_its_key_name_the_same_item() -> None:
 def test_what_names_no_paper_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(BadInput, match="arXiv id like"):
         parse_key(text)
+
+
+def test_a_repository_is_the_same_in_any_case() -> None:
+    assert normal_url("https://GitHub.com/Lab/Code") == normal_url(
+        "http://www.github.com/lab/code/"
+    )
+    assert normal_url("https://github.com/lab/code/Path") != normal_url(
+        "https://github.com/lab/code/path"
+    )

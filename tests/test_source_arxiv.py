@@ -290,11 +290,13 @@ def test_the_first_pass_asks_for_the_announcement_and_for_the_week() -> None:
     question = parse_qs(urlsplit(LOOK_BACK.url).query)
 
     assert FEED.url == "https://rss.arxiv.org/atom/cs.AI+cs.CL"
-    assert FEED.label == "cs.AI+cs.CL"
+    assert FEED.label == "cs.AI+cs.CL 2026-03-11"
     assert LOOK_BACK.url.startswith("https://export.arxiv.org/api/query?")
     assert question["search_query"] == [
         "(cat:cs.AI OR cat:cs.CL) AND submittedDate:[202603041200 TO 202603111200]"
     ]
+    assert FEED.instead is not None
+    assert FEED.instead.url == "https://rss.arxiv.org/rss/cs.AI+cs.CL"
     assert SOURCE.pause_s == 3.0
 
 
@@ -330,7 +332,10 @@ def test_a_mirror_is_asked_for_its_announcement_only() -> None:
     ],
 )
 def test_an_announcement_is_complete_on_weekdays_of_new_york(now: datetime, settled: bool) -> None:
-    assert SOURCE.requests({}, now)[0].settled is settled
+    feed = SOURCE.requests({}, now)[0]
+
+    assert feed.settled is settled
+    assert feed.label.endswith(f"{now - timedelta(hours=5):%Y-%m-%d}")
 
 
 def test_a_query_asks_the_api_for_its_newest() -> None:

@@ -298,6 +298,18 @@ def test_a_feed_that_is_too_large_is_refused() -> None:
         read(b" " * 8_000_001)
 
 
+def test_a_feed_is_asked_under_its_own_name_and_its_length_is_judged() -> None:
+    (request,) = build_source(
+        "feed", "blog", SourceOptions(url="https://blog.example/feed")
+    ).requests({}, NOW)
+
+    assert (request.url, request.label, request.settled) == (
+        "https://blog.example/feed",
+        "blog",
+        True,
+    )
+
+
 def test_a_source_without_an_address_is_refused() -> None:
     with pytest.raises(ConfigError, match="must be the address of a feed"):
         build_source("feed", "blog", SourceOptions())

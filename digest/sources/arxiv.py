@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 from xml.etree.ElementTree import Element
@@ -40,7 +41,7 @@ class Arxiv:
     def __init__(self, name: str, options: SourceOptions) -> None:
         self.name = name
         self.pause_s = 3.0 if options.pause_s is None else options.pause_s
-        self._feeds = (options.url or FEEDS).rstrip("/")
+        self._feeds = (options.url or FEEDS).rstrip("/").removesuffix("/atom").removesuffix("/rss")
         self._api = (options.url or API).rstrip("/")
         self._is_public = options.url is None
         self._categories = options.categories
@@ -75,12 +76,18 @@ class Arxiv:
         return f"{'+'.join(self._categories)} of the last week"
 
     def _ask_feed(self, now: datetime) -> Request:
-        names = "+".join(self._categories)
-        return Request(
+        names, today = "+".join(self._categories), local_date(now, ZONE)
+        rss = Request(
+            url=f"{self._feeds}/rss/{names}",
+            label=f"{names} {today}",
+            accept="application/rss+xml, application/xml;q=0.8",
+            settled=today.weekday() < 5,
+        )
+        return replace(
+            rss,
             url=f"{self._feeds}/atom/{names}",
-            label=names,
-            accept="application/atom+xml, application/rss+xml;q=0.9, application/xml;q=0.8",
-            settled=local_date(now, ZONE).weekday() < 5,
+            accept="application/atom+xml, application/xml;q=0.8",
+            instead=rss,
         )
 
     def _ask_look_back(self, now: datetime) -> Request:

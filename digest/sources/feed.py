@@ -61,8 +61,8 @@ class Feed:
         self._limit = min(options.limit or ENTRIES_MAX, ENTRIES_MAX)
 
     def requests(self, memory: Mapping[str, datetime], now: datetime) -> tuple[Request, ...]:
-        """The feed, at every pass: it holds its recent entries itself."""
-        return (Request(url=self._url, label=self.name, accept=_ACCEPT),)
+        """The feed, at every pass: it holds its recent entries, about as many every time."""
+        return (Request(url=self._url, label=self.name, accept=_ACCEPT, settled=True),)
 
     def parse(self, request: Request, body: bytes, content_type: str) -> Listing:
         """Read a feed of any kind."""

@@ -52,7 +52,8 @@ class HackerNews:
         """The front page or the search, at every pass."""
         if not self._query:
             url = f"{self._url}/news"
-            return (Request(url=url, label="front page", accept="text/html", robots=True),)
+            front = Request(url=url, label=self.name, accept="text/html", settled=True, robots=True)
+            return (front,)
         size = min(self._limit or SEARCH_LIMIT, 1000)
         question = urlencode({"tags": "story", "query": self._query, "hitsPerPage": size})
         return (

@@ -56,7 +56,7 @@ class HuggingFace:
         self.name = name
         # the API allows 500 requests in 5 minutes; a pass asks ten or so, and RateLimit is obeyed
         self.pause_s = 0.25 if options.pause_s is None else options.pause_s
-        self._url = (options.url or HOST).rstrip("/")
+        self._url = (options.url or HOST).rstrip("/").removesuffix("/api/daily_papers")
         self._limit = max(1, min(options.limit or PAGE_SIZE_MAX, PAGE_SIZE_MAX))
         self._headers = (("Authorization", f"Bearer {options.token}"),) if options.token else ()
 
