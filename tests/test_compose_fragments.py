@@ -142,7 +142,7 @@ def override(folder: Path, name: str, old: str, new: str) -> Templates:
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        ("_item.html", '<tr><td class="item">', '<tr><td class="item"><p>No. {{ item.position }}</p>'),
+        ("_item.html", '<tr><td class="item" align="left">', '<tr><td class="item" align="left"><p>No. {{ item.position }}</p>'),
         ("edition.html", "<h1>", "<h1>{{ site.name }}: "),
         ("_item.txt", "Why: ", "Because of "),
         ("edition.txt", "{% for item in items %}", "{% for item in items %}\n* * *"),
@@ -164,7 +164,7 @@ def test_an_operator_s_templates_are_assembled_too(
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        ("_item.html", '<td class="item">', '<td class="item">{{ loop.index }} '),
+        ("_item.html", '<td class="item" align="left">', '<td class="item" align="left">{{ loop.index }} '),
         ("_item.html", '<p class="links">', '<p class="links" title="{{ item.why }}">'),
         ("_item.txt", "Why: ", "Why {{ items | length }}: "),
         ("_item.html", "{{ item.more_url }}", "{{ item.more_url | upper }}"),

@@ -111,6 +111,12 @@ def test_each_level_has_a_shorter_abstract(level: int) -> None:
     assert len(view(wording(abstract="A b c. " * 100), level=level).abstract) <= ABSTRACT_LENGTHS[level]  # fmt: skip
 
 
+def test_wide_characters_take_twice_the_room() -> None:
+    shown = view(wording(abstract="稀疏注意力机制的训练。" * 100)).abstract
+
+    assert ABSTRACT_LENGTHS[0] // 3 < len(shown) <= ABSTRACT_LENGTHS[0] // 2
+
+
 def test_rising_items_have_no_abstract() -> None:
     assert view(section=Section.RISING).abstract == ""
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from digest import filters
+from digest.compose.view import ItemView, LinkView, PageView
 from digest.errors import TemplateError
+from digest.model import Site
 from digest.resources import data_path
 from digest.templates import Templates
+from tests.paths import REPO
 
 
 def folder(root: Path, **files: str) -> Path:
@@ -121,3 +126,11 @@ def test_every_shipped_template_is_valid_and_lies_where_it_is_looked_for() -> No
     assert {"email/edition.html", "email/edition.txt", "email/edition.subject.txt"} <= set(map(str, names))  # fmt: skip
     for name in names:
         templates.check(str(name))
+
+
+def test_every_template_filter_and_name_is_documented() -> None:
+    told = (REPO / "docs" / "templates.md").read_text(encoding="utf-8")
+
+    files = {path.name for path in (data_path("templates") / "email").iterdir()}
+    names = {field.name for view in (ItemView, PageView, LinkView, Site) for field in fields(view)}
+    assert {n for n in files | names | set(filters.ALL) if f"`{n}" not in told} == set()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
-from digest.columns import cut
+from digest.columns import cut, width
 from digest.compose.excerpt import excerpt
 from digest.compose.readable import readable
 from digest.filters import plural, short_number
@@ -124,13 +124,12 @@ class PageView:
 def item_view(shared: Shared, personal: Personal) -> ItemView:
     """An item as one reader sees it."""
     wording = shared.wording
-    length = ABSTRACT_LENGTHS[shared.level] if shared.section is Section.PICK else 0
     return ItemView(
         title=shown_title(wording),
         url=http_url(wording.url),
         authors=author_line(wording.authors),
         organization=cut(readable((wording.organization or "")[:500]), _ORGANIZATION_MAX),
-        abstract=excerpt(readable(wording.abstract[:_ABSTRACT_READ]), length) if length else "",
+        abstract=_abstract(shared),
         links=_links(shared),
         position=personal.position,
         reasons=personal.reasons,
@@ -138,6 +137,16 @@ def item_view(shared: Shared, personal: Personal) -> ItemView:
         more_url=personal.more_url,
         less_url=personal.less_url,
     )
+
+
+def _abstract(shared: Shared) -> str:
+    """The beginning of the abstract, as much as its level allows; wide characters count double."""
+    length = ABSTRACT_LENGTHS[shared.level]
+    if not length or shared.section is not Section.PICK:
+        return ""
+    text = readable(shared.wording.abstract[:_ABSTRACT_READ])
+    columns = width(text[:length]) or 1
+    return excerpt(text, length * len(text[:length]) // columns)
 
 
 def shown_title(wording: Wording) -> str:
