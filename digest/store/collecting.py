@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, or_, select, updat
 from digest.model import Reading, ReadingState
 from digest.store.engine import Store, db_now
 from digest.store.schema import host, reading, source, validator
+from digest.store.upsert import insert_new, put_row
 
 #: how many earlier lists make the usual length, and how few make none yet
 _USUAL_OF = 14
@@ -39,33 +40,38 @@ class SourceState:
 
 
 def sync_sources(store: Store, kinds: Mapping[str, str]) -> None:
-    """Make the stored sources those of the configuration; what was read from others stays."""
+    """Have a row for every configured source. Those of others stay: a process on another host
+    may have other settings, and what was read from a source that is gone is still true.
+    """
     with store.read() as tx:
-        rows = tx.execute(select(source.c.name, source.c.kind))
-        if {row.name: row.kind for row in rows} == kinds:
-            return
+        known = {row.name: row.kind for row in tx.execute(select(source.c.name, source.c.kind))}
+    new = {name: kind for name, kind in kinds.items() if known.get(name) != kind}
+    if not new:
+        return
     with store.write() as tx:
-        known = set(tx.execute(select(source.c.name)).scalars())
-        tx.execute(delete(source).where(source.c.name.not_in(list(kinds))))
-        for name in sorted(kinds):
-            if name in known:
-                tx.execute(update(source).where(source.c.name == name).values(kind=kinds[name]))
-            else:
-                tx.execute(insert(source).values(name=name, kind=kinds[name], failures=0))
+        rows = [{"name": name, "kind": kind, "failures": 0} for name, kind in sorted(new.items())]
+        insert_new(tx, source, rows)
+        for name, kind in sorted(new.items()):
+            tx.execute(update(source).where(source.c.name == name).values(kind=kind))
 
 
 def due_sources(tx: Connection, every: Mapping[str, timedelta], now: datetime) -> tuple[str, ...]:
-    """Names of the sources whose time has come, the longest waiting first."""
+    """Names of those sources whose time has come, the longest waiting first.
+
+    `every` has the sources of this process, and how often each is read.
+    """
     rows = tx.execute(select(source.c.name, source.c.next_fetch_at)).all()
     due = [
         (row.next_fetch_at or now, row.name)
         for row in rows
-        # later than one period ahead was never planned: the clock has been set back
-        if row.next_fetch_at is None
-        or row.next_fetch_at <= now
-        or row.next_fetch_at > now + every[row.name] + _HOLD_MAX
+        if row.name in every and _is_due(row.next_fetch_at, every[row.name], now)
     ]
     return tuple(name for _, name in sorted(due))
+
+
+def _is_due(next_at: datetime | None, every: timedelta, now: datetime) -> bool:
+    # later than one period ahead was never planned: the clock has been set back
+    return next_at is None or next_at <= now or next_at > now + every + _HOLD_MAX
 
 
 def claim_source(tx: Connection, name: str, *, owner: str, lease: timedelta) -> bool:
@@ -143,9 +149,10 @@ def get_validator(tx: Connection, url: str) -> Row[Any] | None:
 
 def put_validator(tx: Connection, url: str, *, etag: str | None, last_modified: str | None) -> None:
     """Remember, or forget when both are None, what makes the next reading of a URL conditional."""
-    tx.execute(delete(validator).where(validator.c.url == url))
     if etag or last_modified:
-        tx.execute(insert(validator).values(url=url, etag=etag, last_modified=last_modified))
+        put_row(tx, validator, {"url": url, "etag": etag, "last_modified": last_modified})
+    else:
+        tx.execute(delete(validator).where(validator.c.url == url))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,25 +236,23 @@ class StoreGate:
         """Reserve the host's next turn; says how many seconds from now it begins."""
         pause = timedelta(seconds=pause_s)
         with self._store.write() as tx:
-            row = tx.execute(select(host).where(host.c.name == name).with_for_update()).first()
-            free_at = row.free_at if row and row.free_at else now
+            row = _held_host(tx, name)
+            held = row.held_until
+            first = held if held and now < held <= now + _HOLD_MAX else now
             # never longer than one pause for each process in line: clocks can be set back
-            start = min(max(free_at, now), now + 10 * pause)
-            held = row.held_until if row else None
-            if held and now < held <= now + _HOLD_MAX:
-                start = max(start, held)
-            if row is None:
-                tx.execute(insert(host).values(name=name, free_at=start + pause))
-            else:
-                mine = host.c.name == name
-                tx.execute(update(host).where(mine).values(free_at=start + pause))
+            start = min(max(row.free_at or first, first), first + 10 * pause)
+            tx.execute(update(host).where(host.c.name == name).values(free_at=start + pause))
         return (start - now).total_seconds()
 
     def hold(self, name: str, until: datetime) -> None:
         """Nobody asks this host before then; an earlier, longer hold stays."""
         with self._store.write() as tx:
-            row = tx.execute(select(host).where(host.c.name == name).with_for_update()).first()
-            if row is None:
-                tx.execute(insert(host).values(name=name, held_until=until))
-            elif row.held_until is None or row.held_until < until:
+            row = _held_host(tx, name)
+            if row.held_until is None or row.held_until < until:
                 tx.execute(update(host).where(host.c.name == name).values(held_until=until))
+
+
+def _held_host(tx: Connection, name: str) -> Row[Any]:
+    """The row of a host, ours until the transaction ends."""
+    insert_new(tx, host, [{"name": name}])
+    return tx.execute(select(host).where(host.c.name == name).with_for_update()).one()
