@@ -27,6 +27,7 @@ from digest.model import (
 from digest.store.items import batches
 from digest.store.people import subscriber_from
 from digest.store.schema import edition, outbox, pick, subscriber, wording
+from digest.store.upsert import insert_new
 
 
 def due_subscribers(tx: Connection, *, now: datetime, limit: int) -> tuple[Subscriber, ...]:
@@ -128,21 +129,24 @@ def add_editions(tx: Connection, made: Sequence[Edition]) -> list[int]:
 
 def _wording_ids(tx: Connection, wordings: Iterable[Wording]) -> dict[Wording, int]:
     """The stored id of each wording; the same words are stored once for all editions."""
-    prints = {w: _fingerprint(w) for w in set(wordings)}
-    known: dict[str, int] = {}
-    for batch in batches(sorted(prints.values())):
+    prints = {_fingerprint(w): w for w in set(wordings)}
+    known = _known_prints(tx, prints)
+    new = sorted(prints.keys() - known.keys())
+    if new:
+        rows = [{"fingerprint": p, "data": _wording_data(prints[p])} for p in new]
+        insert_new(tx, wording, rows)
+        known |= _known_prints(tx, new)
+    return {w: known[p] for p, w in prints.items()}
+
+
+def _known_prints(tx: Connection, prints: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for batch in batches(sorted(prints)):
         rows = tx.execute(
             select(wording.c.fingerprint, wording.c.id).where(wording.c.fingerprint.in_(batch))
         )
-        known |= {row.fingerprint: row.id for row in rows}
-    new = sorted((p, w) for w, p in prints.items() if p not in known) if prints else []
-    if new:
-        rows = tx.execute(
-            insert(wording).returning(wording.c.id, sort_by_parameter_order=True),
-            [{"fingerprint": p, "data": _wording_data(w)} for p, w in new],
-        )
-        known |= {p: row.id for (p, _), row in zip(new, rows, strict=True)}
-    return {w: known[p] for w, p in prints.items()}
+        found |= {row.fingerprint: row.id for row in rows}
+    return found
 
 
 def _fingerprint(record: Wording) -> str:

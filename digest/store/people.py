@@ -24,6 +24,7 @@ from digest.model import (
 from digest.store.items import batches, items_by_key
 from digest.store.schema import consent, interest, outbox, subscriber, suppression
 from digest.store.topics import topics_by_slug
+from digest.store.upsert import insert_new
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,8 +262,7 @@ def consents_of(tx: Connection, subscriber_id: int) -> list[dict[str, Any]]:
 
 def suppress(tx: Connection, address_key: str, *, reason: str, now: datetime) -> None:
     """Never mail that address again; the first reason stays."""
-    if suppression_of(tx, address_key) is None:
-        tx.execute(insert(suppression).values(address_key=address_key, reason=reason, at=now))
+    insert_new(tx, suppression, [{"address_key": address_key, "reason": reason, "at": now}])
 
 
 def suppress_subscriber(tx: Connection, subscriber_id: int, *, reason: str, now: datetime) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from digest.model import InterestKind, Topic
 from digest.store.engine import Store
 from digest.store.facts import get_fact, put_fact
 from digest.store.schema import interest, topic
+from digest.store.upsert import insert_new
 
 _SEEDED = "topics_seeded"
 
@@ -48,10 +49,9 @@ def put_topic(tx: Connection, record: Topic) -> None:
         "keywords": list(record.keywords),
         "exclude": list(record.exclude),
     }
-    done = tx.execute(update(topic).where(topic.c.slug == record.slug).values(**values))
-    if done.rowcount == 0:
-        last = tx.execute(select(func.max(topic.c.position))).scalar() or 0
-        tx.execute(insert(topic).values(slug=record.slug, position=last + 1, **values))
+    last = tx.execute(select(func.max(topic.c.position))).scalar() or 0
+    insert_new(tx, topic, [{"slug": record.slug, "position": last + 1} | values])
+    tx.execute(update(topic).where(topic.c.slug == record.slug).values(**values))
 
 
 def remove_topic(tx: Connection, slug: str) -> bool:
