@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from digest.columns import width
+from digest.compose.composer import Question
 from digest.errors import BadInput
 from digest.model import Envelope, Reason, ReasonKind, Section
 from digest.tokens import Purpose
@@ -34,14 +35,11 @@ GOLDEN = Path(__file__).parent / "golden" / "edition.eml"
 
 
 def confirmation(email: str = "reader@example.net", **changes: Any) -> Envelope:
-    return composer(dataclasses.replace(SITE, **changes)).confirmation(
-        email=email,
-        subscriber_id=7,
-        outbox_id=3,
-        message_id=MESSAGE_ID,
-        made_at=MADE_AT,
-        until=MADE_AT + timedelta(days=7),
+    question = Question(
+        subscriber_id=7, email=email, made_at=MADE_AT, until=MADE_AT + timedelta(days=7)
     )
+    site = dataclasses.replace(SITE, **changes)
+    return composer(site).confirmation(question, outbox_id=3, message_id=MESSAGE_ID)
 
 
 class _Page(HTMLParser):

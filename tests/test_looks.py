@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from digest.compose.composer import Question
 from digest.model import Reason, ReasonKind
 from tests.browsing import axe_script, node_module, open_browser
 from tests.mail_pieces import (
@@ -56,14 +57,13 @@ def daily() -> str:
 
 def question() -> str:
     """The confirmation mail."""
-    made = composer().confirmation(
-        email="reader@example.net",
+    asked = Question(
         subscriber_id=7,
-        outbox_id=3,
-        message_id=MESSAGE_ID,
+        email="reader@example.net",
         made_at=MADE_AT,
         until=MADE_AT + timedelta(days=7),
     )
+    made = composer().confirmation(asked, outbox_id=3, message_id=MESSAGE_ID)
     return part(receive(made.content), "html")
 
 

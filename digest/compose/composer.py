@@ -26,6 +26,17 @@ BODY_BYTES_MAX = 90_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a confirmation mail is made from."""
+
+    subscriber_id: int
+    email: str
+    made_at: datetime
+    #: how long the link in it is good
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
     """An edition's mail as it is read."""
 
@@ -94,32 +105,23 @@ class Composer:
         content = join_parts(head, message_id=message_id, text=body.text, html=body.html)
         return self._envelope(edition.email, outbox_id, content)
 
-    def confirmation(
-        self,
-        *,
-        email: str,
-        subscriber_id: int,
-        outbox_id: int,
-        message_id: str,
-        made_at: datetime,
-        until: datetime,
-    ) -> Envelope:
-        """The question whether this address wants our mail; the link in it is good `until` then.
+    def confirmation(self, question: Question, *, outbox_id: int, message_id: str) -> Envelope:
+        """The question whether this address wants our mail.
 
         Holds nothing that came from the form, and no List-Unsubscribe: there is nothing to end.
         """
         context = {
             "site": self._site,
-            "confirm_url": self._links.confirm(subscriber_id, until),
+            "confirm_url": self._links.confirm(question.subscriber_id, question.until),
             "home_url": self._links.home,
-            "until": until,
+            "until": question.until,
         }
         render = self._templates.render
         lines = (
             self._site_head,
-            headers.address_line("To", email),
+            headers.address_line("To", question.email),
             headers.text_line("Subject", render("email/confirmation.subject.txt", context)),
-            headers.date_line(made_at),
+            headers.date_line(question.made_at),
             headers.raw_line("Message-ID", message_id),
         )
         content = build_message(
@@ -128,7 +130,7 @@ class Composer:
             text=render("email/confirmation.txt", context),
             html=self._templates.inline(render("email/confirmation.html", context)),
         )
-        return self._envelope(email, outbox_id, content)
+        return self._envelope(question.email, outbox_id, content)
 
     def parts(self, edition: Edition) -> Rendered:
         """Subject, text and HTML as the reader gets them, for previews and the web."""
