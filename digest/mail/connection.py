@@ -132,7 +132,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        # tells us of every byte that the kernel does not take at once (TCP_NODELAY is already on)
+        # tells us of every byte that the kernel does not take at once
         transport.set_write_buffer_limits(high=0)
         self._joined_max = _send_buffer(transport) // 2
         self._move_deadline()
@@ -145,6 +145,7 @@ class Connection(asyncio.Protocol):
             self._fail(error)
 
     def data_received(self, data: bytes) -> None:
+        has_answered = False
         try:
             if self._tunnel is not None:
                 was_open = self._tunnel.is_open
@@ -155,10 +156,12 @@ class Connection(asyncio.Protocol):
                     self._begin_inside()
             self._reader.feed(data)
             while not self._is_cut and (answer := self._reader.next_reply()) is not None:
-                self._move_deadline()
                 self._take(answer)
+                has_answered = True
         except (TransportError, ParseError, ssl.SSLError) as error:
             self._fail(error)
+        if has_answered:
+            self._move_deadline()
         self._after_input()
 
     def eof_received(self) -> bool:
@@ -251,10 +254,10 @@ class Connection(asyncio.Protocol):
     # -- writing
 
     def _after_input(self) -> None:
-        """After any change: pass on outcomes, and send in one go at the end of the loop's round.
+        """After any change: pass on outcomes, and send in one go two rounds of the loop later.
 
-        In that time the owner can offer the next message, whose commands then leave together
-        with the end of this one.
+        In the first the owner reports, in the second it takes and offers the next message, whose
+        commands then leave together with the end of this one.
         """
         session = self._session
         if session is None:
@@ -267,7 +270,7 @@ class Connection(asyncio.Protocol):
             self.abort("we said goodbye")
         elif session.out and not self._will_flush:
             self._will_flush = True
-            self._loop.call_soon(self._send_out)
+            self._loop.call_soon(self._loop.call_soon, self._send_out)
 
     def _send_out(self) -> None:
         self._will_flush = False

@@ -59,9 +59,11 @@ def interleave(addresses: list[Address]) -> list[Address]:
 
 
 async def _connect(family: socket.AddressFamily, address: Place) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setblocking(False)
+        # small writes must not wait for the other end's delayed acknowledgement (40 ms)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.get_running_loop().sock_connect(sock, address)
     except BaseException:
         sock.close()

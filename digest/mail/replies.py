@@ -50,8 +50,9 @@ class Reply:
     def text(self) -> str:
         """All lines as one, printable, the status code included."""
         words = b" ".join(self.lines).decode("utf-8", "replace")
-        shown = "".join(char if char.isprintable() else " " for char in words)
-        return " ".join(shown.split())[:TEXT_CHARS_MAX]
+        if not words.isprintable():
+            words = "".join(char if char.isprintable() else " " for char in words)
+        return " ".join(words.split())[:TEXT_CHARS_MAX]
 
     def __str__(self) -> str:
         return f"{self.code} {self.text}".strip()
