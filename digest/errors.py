@@ -13,6 +13,7 @@
     │   ├── StoreFull              disk full or read-only
     │   └── StoreVersion           the schema is newer or older than this program
     ├── TemplateError              a template cannot be rendered; names file and line
+    ├── MailboxError               the mailbox of bounces cannot be read
     ├── TransportError             mail cannot be handed over at all (relay dead, login refused)
     └── TokenError                 a signed link is wrong, expired or meant for something else
 
@@ -106,6 +107,10 @@ class StoreVersion(StoreError):
 
 class TemplateError(DigestError):
     """A template cannot be rendered; the text names the file and line."""
+
+
+class MailboxError(DigestError):
+    """The mailbox of bounces cannot be read; nothing in it is lost."""
 
 
 class TransportError(DigestError):

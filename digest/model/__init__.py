@@ -5,7 +5,7 @@ Wording is what a picked item said, Edition is what one person gets. All records
 every datetime in them is aware and in UTC.
 """
 
-from digest.model.bounces import BounceKind, Failure, Report
+from digest.model.bounces import BounceKind, Failure, Mark, Report
 from digest.model.delivery import (
     Envelope,
     Fate,
@@ -66,6 +66,7 @@ __all__ = [
     "InterestKind",
     "Item",
     "Listing",
+    "Mark",
     "MessageKind",
     "OutboxState",
     "Outcome",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+
+from digest.model.moments import require_utc
 
 
 class BounceKind(StrEnum):
@@ -59,3 +62,14 @@ class Report:
     message_ids: tuple[str, ...] = ()
     #: why it could not be understood; empty otherwise
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """One bounce of one person: what a score is made of."""
+
+    kind: BounceKind
+    at: datetime
+
+    def __post_init__(self) -> None:
+        require_utc(self)
