@@ -39,12 +39,15 @@ def clean(text: str) -> str:
     All whitespace, line breaks included, becomes single blanks; a lone surrogate becomes U+FFFD.
     Cleaning twice changes nothing more.
     """
+    text = " ".join(text.split())
     if text.isascii() and text.isprintable():
-        return " ".join(text.split())
+        return text
     text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     text = _STRIPPED.sub(lambda found: found[1] or "", text)
-    text = _JOINERS.sub(_keep_joiner, unicodedata.normalize("NFC", text))
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    text = unicodedata.normalize("NFC", text)
+    if "\u200c" in text or "\u200d" in text:
+        text = unicodedata.normalize("NFC", _JOINERS.sub(_keep_joiner, text))
+    return " ".join(text.split())
 
 
 def _keep_joiner(found: re.Match[str]) -> str:

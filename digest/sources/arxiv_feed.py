@@ -2,7 +2,7 @@
 
 One reader for all of them, by local names, since an entry says the same things under slightly
 different ones. The standard parser, with documents that define entities refused: feeds of arXiv
-have none, and it reads 500 entries about twenty times as fast as feedparser does.
+have none. It reads 500 entries whole in about 0.04 s, where feedparser's part alone takes 0.14 s.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from digest.sources.arxiv_words import is_withdrawn, split_authors
 #: announcements are made on this clock
 ZONE = "America/New_York"
 _ANNOUNCED = re.compile(
-    r"arXiv:\S+(?:\s+Announce Type:\s*(?P<type>[a-z-]+))?\s*(?:Abstract:\s*|$)", re.IGNORECASE
+    r"(?P<id>arXiv:\S+)(?:\s+Announce Type:\s*(?P<type>[a-z-]+))?\s*(?:Abstract:\s*|$)",
+    re.IGNORECASE,
 )
 _OLD_TITLE_END = re.compile(r"\s*\(arXiv:\S+(?:\s*\[[^]]*\])?(?:\s+[A-Z ]+)?\)\s*$")
 
@@ -87,52 +88,47 @@ def _channel(root: Element) -> Element:
 
 
 def _read_entry(entry: Element, position: int) -> PaperData:
-    arxiv = _identity(entry)
-    title = _OLD_TITLE_END.sub("", untex_accents(_text(entry, "title")))
+    said = _texts(entry)
+    summary = said.get("summary") or said.get("description", "")
+    stated = _ANNOUNCED.match(summary)
+    arxiv = _identity(entry, said, stated)
+    title = _OLD_TITLE_END.sub("", untex_accents(said.get("title", "")))
     if not title:
         raise BrokenEntry(f"{arxiv.id} has no title")
-    abstract, stated = _split_summary(_text(entry, "summary") or _text(entry, "description"))
-    announce = _announce(_text(entry, "announce_type") or stated)
-    by_api = any(_name(child) == "primary_category" for child in entry)
-    published_at = _moment(_text(entry, "published") or _text(entry, "pubDate"))
+    abstract = untex_accents(summary[stated.end() :] if stated else summary)
+    announce = _announce(said.get("announce_type") or (stated["type"] if stated else None) or "")
+    by_api = "primary_category" in said
+    published_at = _moment(said.get("published") or said.get("pubDate", ""))
     listed_at = None if by_api else published_at
-    abstract = untex_accents(abstract)
     return PaperData(
         title=title,
         url=f"https://arxiv.org/abs/{arxiv.id}",
         abstract=abstract,
-        authors=_authors(entry),
+        authors=_authors(entry, said),
         arxiv_id=arxiv.id,
         version=arxiv.version,
-        doi=normal_doi((_text(entry, "doi") or _text(entry, "DOI")).partition(" ")[0]),
+        doi=normal_doi((said.get("doi") or said.get("DOI", "")).partition(" ")[0]),
         categories=_categories(entry),
         published_at=published_at if by_api or announce is Announce.NEW else None,
         listed_at=listed_at,
         position=position,
         pdf_url=f"https://arxiv.org/pdf/{arxiv.id}",
         announce=announce,
-        withdrawn=is_withdrawn(title, abstract, _text(entry, "comment")),
+        withdrawn=is_withdrawn(title, abstract, said.get("comment", "")),
     )
 
 
-def _identity(entry: Element) -> ArxivId:
+def _identity(entry: Element, said: dict[str, str], stated: re.Match[str] | None) -> ArxivId:
     """The paper; its version stands in the id (API, Atom), the guid (RSS) or the summary."""
-    texts = [_text(entry, name) for name in ("id", "guid", "link", "summary", "description")]
+    texts = [said[name] for name in ("id", "guid", "link") if said.get(name)]
     about = [value for key, value in entry.attrib.items() if key.endswith("about")]
     links = [child.get("href", "") for child in entry if _name(child) == "link"]
-    known = [found for found in map(find_arxiv, (*texts[:3], *about, *links)) if found]
+    known = [found for found in map(find_arxiv, (*texts, *about, *links)) if found]
     if not known:
-        raise BrokenEntry(f"no arXiv id in it: {(texts[0] or texts[1] or texts[2])[:60]!r}")
-    stated = _ANNOUNCED.match(texts[3] or texts[4])
-    prefix = find_arxiv(stated[0].split()[0]) if stated else None
-    versions = (found.version for found in (*known, prefix) if found and found.id == known[0].id)
+        raise BrokenEntry(f"no arXiv id in it: {next(iter(texts), '')[:60]!r}")
+    announced = find_arxiv(stated["id"]) if stated else None
+    versions = (found.version for found in (*known, announced) if found and found.id == known[0].id)
     return ArxivId(known[0].id, next((version for version in versions if version), None))
-
-
-def _split_summary(summary: str) -> tuple[str, str]:
-    """The abstract without what announcements put in front of it, and the type named there."""
-    found = _ANNOUNCED.match(summary)
-    return (summary[found.end() :], found["type"] or "") if found else (summary, "")
 
 
 def _announce(stated: str) -> Announce:
@@ -142,12 +138,12 @@ def _announce(stated: str) -> Announce:
         return Announce.NEW
 
 
-def _authors(entry: Element) -> tuple[str, ...]:
+def _authors(entry: Element, said: dict[str, str]) -> tuple[str, ...]:
     people = [child for child in entry if _name(child) == "author"]
     names = [name for name in (untex_accents(_text(person, "name")) for person in people) if name]
     if names:
         return tuple(names)
-    creators = re.sub(r"<[^>]{0,300}>", "", _text(entry, "creator"))  # links, before 2024
+    creators = re.sub(r"<[^>]{0,300}>", "", said.get("creator", ""))  # links, before 2024
     return split_authors(creators)
 
 
@@ -162,6 +158,16 @@ def _categories(entry: Element) -> tuple[str, ...]:
 def _name(element: Element) -> str:
     """Its tag without the namespace."""
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
+
+
+def _texts(entry: Element) -> dict[str, str]:
+    """The cleaned text of each child by its name; of the first one where there are several."""
+    said: dict[str, str] = {}
+    for child in entry:
+        name = _name(child)
+        if name not in said:
+            said[name] = text_of("".join(child.itertext()))
+    return said
 
 
 def _text(element: Element, name: str) -> str:
