@@ -14,6 +14,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from digest.errors import BadInput
 from digest.model import Cadence
 
+#: what a person may mean by a time; farther out, a day more or less is no date any more
+_YEARS = (1970, 2999)
+
 
 class Clock(Protocol):
     """The passing of time, as the edge hands it to the stages."""
@@ -49,23 +52,37 @@ def parse_moment(text: str) -> datetime:
     Raises BadInput for anything else, and for a time without a zone: guessing one would be wrong
     half of the year.
     """
+    text = text.strip()
     try:
-        moment = datetime.fromisoformat(text.strip())
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise BadInput(f"{text!r} is not a time; write it like 2026-03-11T07:00:00Z") from error
+    if not _YEARS[0] <= moment.year <= _YEARS[1]:
+        raise BadInput(f"{text!r} is not of our time; years go from {_YEARS[0]} to {_YEARS[1]}")
     if moment.tzinfo is None:
-        if ":" in text:
+        if not _is_date(text):
             raise BadInput(f"{text!r} has no zone; end it in Z for UTC, or in +02:00")
         moment = moment.replace(tzinfo=UTC)
     return moment.astimezone(UTC)
 
 
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def parse_date(text: str) -> date:
     """Read `2026-03-11`. Raises BadInput for anything else."""
     try:
-        return date.fromisoformat(text.strip())
+        day = date.fromisoformat(text.strip())
     except ValueError as error:
         raise BadInput(f"{text!r} is not a date; write it like 2026-03-11") from error
+    if not _YEARS[0] <= day.year <= _YEARS[1]:
+        raise BadInput(f"{text!r} is not of our time; years go from {_YEARS[0]} to {_YEARS[1]}")
+    return day
 
 
 def parse_send_at(text: str) -> time:
@@ -114,12 +131,17 @@ def is_send_day(day: date, cadence: Cadence) -> bool:
 def slot_on(day: date, send_at: time, zone: ZoneInfo) -> datetime | None:
     """The moment at which that local date's edition is due; None when the date does not exist.
 
-    An hour that the spring change skips falls as much later as the clock jumped (02:30 → 03:30);
-    an hour that the autumn change repeats means its first passing. A date that a zone skipped
-    altogether (Pacific/Apia, 2011-12-30) has no slot.
+    An hour that the spring change skips falls as much later as the clock jumped (02:30 → 03:30),
+    or as much earlier where later would be the next day (23:30 in Nuuk); an hour that the autumn
+    change repeats means its first passing. A date that a zone skipped altogether (Pacific/Apia,
+    2011-12-30) has no slot.
     """
-    slot = datetime.combine(day, send_at, zone).astimezone(UTC)
-    return slot if slot.astimezone(zone).date() == day else None
+    # in a gap, fold 0 reckons with the offset before it and fold 1 with the one after it
+    for fold in (0, 1):
+        slot = datetime.combine(day, send_at, zone).replace(fold=fold).astimezone(UTC)
+        if slot.astimezone(zone).date() == day:
+            return slot
+    return None
 
 
 def slots_after(
