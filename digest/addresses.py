@@ -20,6 +20,8 @@ _LOCAL = re.compile(
     rf"(?:{_ATOM}(?:\.{_ATOM})*|\"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\x20-\x7e])*\")"
 )
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+# Python's IDNA is that of 2003, which writes faß.de as fass.de: somebody else's domain today
+_DEVIATING = frozenset("ßςẞ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +50,21 @@ def parse_address(text: str) -> Address:
     """
     text = text.strip()
     local, at, domain = text.rpartition("@")
-    if not at or not _LOCAL.fullmatch(local):
+    if not at or not _LOCAL.fullmatch(local) or any(map(_is_deceiving, text)):
         raise BadInput("that is not a mail address; it looks like name@example.org")
     if len(local.encode()) > LOCAL_BYTES_MAX or len(text.encode()) > ADDRESS_BYTES_MAX:
         raise BadInput("that address is too long for any mail server")
     return Address(text=text, local=local, domain=_ascii_domain(domain))
 
 
+def _is_deceiving(char: str) -> bool:
+    """Whether a reader cannot see what it is: invisible, turning the text around, or broken."""
+    return not char.isascii() and (unicodedata.category(char)[0] in "CZ" or char == "\ufffd")
+
+
 def _ascii_domain(domain: str) -> str:
+    if _DEVIATING.intersection(domain):
+        raise BadInput("write that domain in ASCII (xn--…): programs differ on its letters")
     try:
         name = domain.encode("idna").decode("ascii").lower()
     except UnicodeError as error:
