@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from digest.enrol import Enrolment
     from digest.fetch import Fetcher
     from digest.mail import Transport
+    from digest.mail.dkim import DkimSigner
     from digest.sources.base import SourceOptions
 
 
@@ -141,7 +142,23 @@ class App:
         rules = DeliveryRules(
             resend=smtp.uncertain == "resend", rate_per_minute=smtp.rate_per_minute
         )
-        return Deliverer(self.store, self.composer, rules, clock=self.clock, owner=self.owner)
+        return Deliverer(
+            self.store,
+            self.composer,
+            rules,
+            clock=self.clock,
+            owner=self.owner,
+            signer=self._signer(),
+        )
+
+    def _signer(self) -> DkimSigner | None:
+        """Signs what we send, when a key is configured; otherwise the relay has to."""
+        from digest.mail.dkim import load_signer
+
+        mail = self.settings.mail
+        if mail.dkim_key_file is None or mail.dkim_domain is None or mail.dkim_selector is None:
+            return None
+        return load_signer(mail.dkim_domain, mail.dkim_selector, mail.dkim_key_file)
 
     def transport(self) -> Transport:
         """The way out, as [smtp] says."""

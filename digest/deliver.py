@@ -11,13 +11,14 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from digest.clock import Clock
-from digest.compose.composer import Composer
+from digest.compose.composer import Composer, Question
 from digest.errors import BadInput, TransportError
 from digest.mail import Transport
+from digest.mail.dkim import DkimSigner
 from digest.model import (
     CONFIRM_WITHIN,
     Edition,
@@ -87,12 +88,14 @@ class Deliverer:
         *,
         clock: Clock,
         owner: str,
+        signer: DkimSigner | None = None,
     ) -> None:
         self._store = store
         self._composer = composer
         self._rules = rules
         self._clock = clock
         self._owner = owner
+        self._signer = signer
         self._reader = shelf.EditionReader()
 
     def paused_until(self, now: datetime) -> datetime | None:
@@ -179,17 +182,24 @@ class Deliverer:
         readers: Mapping[int, Subscriber],
     ) -> Envelope:
         if row.kind is MessageKind.CONFIRMATION:
-            return self._composer.confirmation(
-                email=readers[row.subscriber_id].email,
+            question = Question(
                 subscriber_id=row.subscriber_id,
-                outbox_id=row.id,
-                message_id=row.message_id,
+                email=readers[row.subscriber_id].email,
                 made_at=row.created_at,
                 until=row.created_at + CONFIRM_WITHIN,
             )
-        assert row.edition_id is not None
-        edition = editions[row.edition_id]
-        return self._composer.edition(edition, outbox_id=row.id, message_id=row.message_id)
+            envelope = self._composer.confirmation(
+                question, outbox_id=row.id, message_id=row.message_id
+            )
+        else:
+            assert row.edition_id is not None
+            envelope = self._composer.edition(
+                editions[row.edition_id], outbox_id=row.id, message_id=row.message_id
+            )
+        if self._signer is None:
+            return envelope
+        # by the row's own time: an attempt repeated hours later has the same bytes
+        return replace(envelope, content=self._signer.sign(envelope.content, row.created_at))
 
     def decide(self, outcome: Outcome, row: Claimed) -> Settlement:
         """What a relay's answer means for a row."""
