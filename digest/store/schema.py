@@ -325,6 +325,26 @@ outbox = Table(
     Column("lease_until", UTCDateTime),  # by the database's clock
     Index(None, "state", "not_before"),
     Index(None, "due_at"),
+    Index(None, "message_id"),  # a bounce may know a message by nothing else
+    sqlite_autoincrement=True,
+)
+
+bounce = Table(
+    "bounce",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("fingerprint", Text, nullable=False, unique=True),  # SHA-256 of evidence and person
+    _key("subscriber", nullable=False),
+    Column("outbox_id", ForeignKey("outbox.id", ondelete="SET NULL"), index=True),
+    Column("kind", Text, nullable=False),  # BounceKind
+    Column("status", Text),  # enhanced status code
+    Column("diagnostic", Text, nullable=False),  # the other server's words, one line
+    Column("proven", Boolean, nullable=False),  # it is about a message of ours, not only by address
+    Column("effect", Text),  # what it led to: why the address was suppressed; null: it only counts
+    Column("at", UTCDateTime, nullable=False, index=True),  # when it was read
+    Column("forgiven_at", UTCDateTime),  # undone by the operator: counts no more
+    Column("evidence", LargeBinary, nullable=False),  # the message as it came, its first 64 KB
+    Index(None, "subscriber_id", "at"),
     sqlite_autoincrement=True,
 )
 
