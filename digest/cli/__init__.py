@@ -14,7 +14,10 @@ from digest.cli import daily, look, subscribers, topics, upkeep
 from digest.cli.base import app
 from digest.errors import BadInput, ConfigError, DigestError, UsageError
 
-__all__ = ["app", "daily", "look", "main", "run", "subscribers", "topics", "upkeep"]
+# isort: split
+from digest.cli import check
+
+__all__ = ["app", "check", "daily", "look", "main", "run", "subscribers", "topics", "upkeep"]
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2

@@ -1,4 +1,4 @@
-"""Keeping it well: check, migrate, backup; and the ranker's own commands, rank and model."""
+"""Keeping it well: migrate, backup; and the ranker's own commands, rank and model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from digest.cli.base import AsJson, Config, app, say
+from digest.cli.base import Config, app, say
 from digest.errors import NotYet
 
 
@@ -38,12 +38,6 @@ def backup(file: Path, config: Config = None) -> None:
     finally:
         store.close()
     say(f"{file}: {file.stat().st_size:,} bytes")
-
-
-@app.command()
-def check(config: Config = None, as_json: AsJson = False) -> None:
-    """Look for trouble before the users do."""
-    raise NotYet("`digest check` is not yet in this release")
 
 
 @app.command()
