@@ -65,7 +65,8 @@ def absorb(item: Item, entry: PaperData, *, kind: str) -> Item:
     if not is_older:
         for name in ("pdf_url", "code_url", "project_url", "discussion_url", "organization"):
             told[name] = getattr(entry, name) or getattr(item, name)
-        told["withdrawn"] = entry.withdrawn or (item.withdrawn and kind != "arxiv")
+        # not every account says so: only a newer version takes a withdrawal back
+        told["withdrawn"] = entry.withdrawn or (item.withdrawn and not _is_newer(entry, item))
     if not is_older and _authority(kind) >= _authority(item.told_by):
         told |= {"title": entry.title, "url": entry.url, "told_by": kind}
         told["abstract"] = entry.abstract or item.abstract
@@ -105,6 +106,10 @@ def _authority(kind: str) -> int:
 
 def _is_older(version: int | None, known: int | None) -> bool:
     return version is not None and known is not None and version < known
+
+
+def _is_newer(entry: PaperData, item: Item) -> bool:
+    return (entry.version or 0) > (item.version or 0)
 
 
 def _joined(known: tuple[str, ...], told: tuple[str, ...]) -> tuple[str, ...]:
