@@ -1,4 +1,7 @@
-"""Where the files that travel with the program lie: templates, migrations, the example settings."""
+"""Where the files that ship with the program lie: templates, migrations, the example settings.
+
+An installed wheel carries them in digest/_data/; a source tree has them beside the package.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,12 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def data_path(name: str) -> Path:
-    """The folder or file of that name: inside the installed package, or at the checkout's top."""
-    installed = _PACKAGE / "_data" / name
-    return installed if installed.exists() else _PACKAGE.parent / name
+    """The folder or file of that name, e.g. "templates".
+
+    Raises FileNotFoundError when neither place has it: the installation is incomplete.
+    """
+    for base in (_PACKAGE / "_data", _PACKAGE.parent):
+        path = base / name
+        if path.exists():
+            return path
+    raise FileNotFoundError(f"{name} is missing from the installation; install digest again")

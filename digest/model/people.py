@@ -8,7 +8,6 @@ from enum import StrEnum
 
 from digest.model.moments import require_utc
 
-
 #: how long a question to confirm may be answered; then the pending row is forgotten
 CONFIRM_WITHIN = timedelta(days=7)
 
