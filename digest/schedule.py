@@ -13,6 +13,7 @@ import signal
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
@@ -31,6 +32,8 @@ _COLLECT_S = 60
 _EDITION_S = 20
 _DELIVER_S = 5
 _TIDY_S = 3600
+#: how often the heartbeat of a stage is written down
+_NOTED_EVERY = timedelta(minutes=1)
 #: what is in flight when SIGTERM comes has that long to finish, in seconds
 _FINISH_S = 25
 
@@ -53,53 +56,65 @@ def run_daemon(app: App, roles: Collection[str]) -> None:
         log.info("stopped")
 
 
+#: a stage's work: the parts, and what tells it to stop early
+Tick = Callable[[App, Callable[[], bool]], None]
+
+
 def _scheduler(app: App, roles: Collection[str], stop: threading.Event) -> BackgroundScheduler:
     scheduler = BackgroundScheduler(
         timezone="UTC",
         # a laptop's sleep must not lose a tick, nor make up for each one
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 3600},
     )
-    jobs: dict[str, tuple[Callable[[App, Callable[[], bool]], None], int]] = {
-        "collect": (collect_tick, _COLLECT_S),
-        "edition": (edition_tick, _EDITION_S),
-        "deliver": (deliver_tick, _DELIVER_S),
-    }
-    for role, (tick, seconds) in jobs.items():
+    heart = _Heart(app, stop)
+    jobs: tuple[tuple[str, str, Tick, int], ...] = (
+        ("collect", "collect", collect_tick, _COLLECT_S),
+        ("edition", "edition", edition_tick, _EDITION_S),
+        ("deliver", "deliver", deliver_tick, _DELIVER_S),
+        ("edition", "tidy", tidy_tick, _TIDY_S),
+    )
+    for role, name, tick, seconds in jobs:
         if role in roles:
             scheduler.add_job(
-                _beat,
+                heart.beat,
                 "interval",
-                args=(role, tick, app, stop),
+                args=(name, tick),
                 seconds=seconds,
-                id=role,
+                id=name,
                 next_run_time=app.now(),
             )
-    if "edition" in roles:
-        scheduler.add_job(
-            _beat, "interval", args=("tidy", tidy_tick, app, stop), seconds=_TIDY_S, id="tidy"
-        )
     return scheduler
 
 
-def _beat(
-    name: str,
-    tick: Callable[[App, Callable[[], bool]], None],
-    app: App,
-    stop: threading.Event,
-) -> None:
-    """One tick; what goes wrong is said, and the next one tries again."""
-    if stop.is_set():
-        return
-    try:
-        tick(app, stop.is_set)
-        with app.store.write() as tx:
-            facts.put_fact(tx, f"heartbeat.{name}", moment_text(app.now()))
-    except (StoreBusy, StoreFull) as error:
-        log.error("%s: %s; trying again at the next tick", name, error)
-    except DigestError as error:
-        log.error("%s: %s", name, error)
-    except Exception:  # the heartbeat goes on, whatever we have done wrong in one beat
-        log.exception("%s: a mistake in digest itself; trying again at the next tick", name)
+class _Heart:
+    """Runs ticks, and writes down now and then that they run."""
+
+    def __init__(self, app: App, stop: threading.Event) -> None:
+        self._app = app
+        self._stop = stop
+        self._written: dict[str, datetime] = {}
+
+    def beat(self, name: str, tick: Tick) -> None:
+        """One tick; what goes wrong is said, and the next one tries again."""
+        if self._stop.is_set():
+            return
+        try:
+            tick(self._app, self._stop.is_set)
+            self._note(name)
+        except (StoreBusy, StoreFull) as error:
+            log.error("%s: %s; trying again at the next tick", name, error)
+        except DigestError as error:
+            log.error("%s: %s", name, error)
+        except Exception:  # the heartbeat goes on, whatever we have done wrong in one beat
+            log.exception("%s: a mistake in digest itself; trying again at the next tick", name)
+
+    def _note(self, name: str) -> None:
+        """Say that a stage is alive; not at every tick, for each costs a flush to the disk."""
+        now, last = self._app.now(), self._written.get(name)
+        if last is None or now - last >= _NOTED_EVERY:
+            with self._app.store.write() as tx:
+                facts.put_fact(tx, f"heartbeat.{name}", moment_text(now))
+            self._written[name] = now
 
 
 def collect_tick(app: App, stopping: Callable[[], bool]) -> None:
