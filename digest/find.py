@@ -1,0 +1,167 @@
+"""Finding papers in the whole archive: by words, by what they are about, and those like another.
+
+The database's full-text index brings a few hundred that share telling words; the ranker's likeness
+puts the best of them in order. Called by the pages and usable by commands; keeps no item in memory.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from digest.model import Item
+from digest.rank import Ranker
+from digest.rank.stem import stem
+from digest.rank.words import split_words
+from digest.store import Store, catalogue
+from digest.store.pages import items_by_id, newest_id
+from digest.store.searching import Filters, find_any, find_words
+from digest.text import clean
+
+#: recent texts that say which words are common
+_SAMPLE = 2_000
+#: a word that more of the texts have tells nothing: a share of them, and in small archives a number
+_COMMON_SHARE = 0.03
+_COMMON_TEXTS = 12
+#: words that are asked for, of a text
+_TELLING = 14
+#: hits whose likeness is worked out
+_COMPARED = 60
+#: hits by words from which a query's meaning is learnt
+_LEARNT_FROM = 6
+_SHORTEST_WORD = 3
+#: which words are common is learnt again when the archive has grown by that factor
+_LEARN_AGAIN = 1.25
+QUERY_CHARACTERS_MAX = 300
+
+Text = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search came to."""
+
+    #: have all the words, best first
+    by_words: tuple[Item, ...]
+    #: are about the same, best first; none of them in by_words
+    by_meaning: tuple[Item, ...]
+
+
+class Finder:
+    """Searches one store. `ranker` gives that of the moment. Safe to use from several threads."""
+
+    def __init__(self, store: Store, ranker: Callable[[datetime], Ranker]) -> None:
+        self._store = store
+        self._ranker = ranker
+        self._learning = threading.Lock()
+        self._words: tuple[int, Words] | None = None
+
+    def search(
+        self, query: str, filters: Filters, *, now: datetime, limit: int, meaning: int = 10
+    ) -> Found:
+        """Up to `limit` items that have the words, and up to `meaning` others about the same."""
+        words = clean(query)[:QUERY_CHARACTERS_MAX].split()
+        with self._store.read() as tx:
+            ids = find_words(tx, words, filters, limit=limit)
+            items = items_by_id(tx, ids)
+        by_words = tuple(items[i] for i in ids if i in items)
+        about = " ".join(words), ""
+        learnt = [(item.title, item.abstract) for item in by_words[:_LEARNT_FROM]]
+        by_meaning = self._alike([about, *learnt], filters, set(ids), now=now, limit=meaning)
+        return Found(by_words=by_words, by_meaning=by_meaning)
+
+    def similar(self, item: Item, *, now: datetime, limit: int = 8) -> tuple[Item, ...]:
+        """The items most like one of the archive; itself left out."""
+        return self._alike(
+            [(item.title, item.abstract)], Filters(), {item.id}, now=now, limit=limit
+        )
+
+    def warm(self, now: datetime) -> None:
+        """Learn which words are common, so that the first reader need not wait for it."""
+        self._usual(now)
+        self._ranker(now)
+
+    def _alike(
+        self, texts: Sequence[Text], filters: Filters, known: set[int], *, now: datetime, limit: int
+    ) -> tuple[Item, ...]:
+        """The items most like the first text, looked for by the telling words of all of them."""
+        if limit < 1:
+            return ()
+        words = telling_words(texts, self._usual(now), limit=_TELLING)
+        with self._store.read() as tx:
+            ids = find_any(tx, words, filters, limit=_COMPARED + len(known))
+            items = items_by_id(tx, [i for i in ids if i not in known][:_COMPARED])
+        found = [items[i] for i in ids if i in items]
+        own = " ".join(title for title, _ in texts), texts[0][1]
+        order = self._ranker(now).similar(
+            own, [(item.title, item.abstract) for item in found], limit
+        )
+        return tuple(found[at] for at, _ in order)
+
+    def _usual(self, now: datetime) -> Words:
+        """Which words are common in recent texts; learnt anew as the archive grows."""
+        with self._learning:
+            with self._store.read() as tx:
+                newest = newest_id(tx)
+            if self._words is None or not self._words[0] <= newest < self._words[0] * _LEARN_AGAIN:
+                with self._store.read() as tx:
+                    sample = catalogue.background(tx, until=now, limit=_SAMPLE)
+                self._words = newest, count_words(sample)
+            return self._words[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """In how many of some texts each stem occurs."""
+
+    texts: int
+    counts: Mapping[str, int]
+
+    def share(self, word: str) -> float:
+        """In which share of the texts a stem occurs, 0…1."""
+        return self.counts.get(word, 0) / max(self.texts, 1)
+
+    def is_common(self, word: str) -> bool:
+        """Whether so many texts have it that it tells nothing."""
+        return self.counts.get(word, 0) > max(_COMMON_TEXTS, _COMMON_SHARE * self.texts)
+
+
+def count_words(texts: Sequence[Text]) -> Words:
+    """In how many of the texts each stem occurs."""
+    counts: Counter[str] = Counter()
+    for title, abstract in texts:
+        counts.update({stem(word) for word in split_words(f"{title} {abstract}")})
+    return Words(texts=len(texts), counts=counts)
+
+
+def telling_words(texts: Iterable[Text], usual: Words, *, limit: int) -> tuple[str, ...]:
+    """The words that say most about what texts are about: often here, seldom elsewhere.
+
+    The first text's words come first; words of the others must occur in two texts, for one text
+    alone has chance words.
+    """
+    first, *others = ([w for w in split_words(f"{t} {t} {a}") if _tells(w)] for t, a in texts)
+    spelling = {stem(word): word for words in (*reversed(others), first) for word in words}
+    here = Counter(map(stem, first))
+    there = Counter(s for words in others for s in set(map(stem, words)))
+    own = sorted(here, key=lambda s: (-(1 + here[s]) * _rarity(s, usual), s))
+    learnt = sorted(
+        (s for s, count in there.items() if count > 1 and s not in here),
+        key=lambda s: (-there[s] * _rarity(s, usual), s),
+    )
+    chosen = [s for s in (*own, *learnt) if not usual.is_common(s)]
+    # nothing but common words: they have to do
+    return tuple(spelling[s] for s in (chosen or own)[:limit])
+
+
+def _tells(word: str) -> bool:
+    return not word.isascii() or (len(word) >= _SHORTEST_WORD and not word.isdecimal())
+
+
+def _rarity(word: str, usual: Words) -> float:
+    """1 for a word that no text has, near 0 for one that all have."""
+    return 1.0 - math.sqrt(math.sqrt(usual.share(word)))

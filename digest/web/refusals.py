@@ -1,0 +1,69 @@
+"""Requests that are answered with a page of words instead of what was asked for.
+
+Raised by reading forms and by handlers; app.py turns them, and our other errors, into pages.
+"""
+
+from __future__ import annotations
+
+from digest.errors import BadInput
+
+
+class Refused(BadInput):
+    """A request that is not acted on. `title` and the text are for the person who sent it."""
+
+    def __init__(self, title: str, text: str, *, status: int = 400, link: str = "/") -> None:
+        super().__init__(text)
+        self.title = title
+        self.text = text
+        self.status = status
+        #: where to go from here, below the site's address
+        self.link = link
+
+
+def too_large() -> Refused:
+    return Refused(
+        "That is too much",
+        "The form was larger than any real one. Shorten what you wrote and send it again.",
+        status=413,
+    )
+
+
+def too_slow() -> Refused:
+    return Refused(
+        "That took too long",
+        "The form did not arrive in time. Check your connection and send it again.",
+        status=408,
+    )
+
+
+def garbled() -> Refused:
+    return Refused(
+        "That could not be read",
+        "The form did not arrive as it was sent. Go back, reload the page and send it again.",
+    )
+
+
+def foreign() -> Refused:
+    return Refused(
+        "That came from another site",
+        "Another site tried to send this form for you, so nothing was done. If it was you, open "
+        "the page here and press the button again.",
+        status=403,
+    )
+
+
+def stale_form() -> Refused:
+    return Refused(
+        "This page was open for too long",
+        "Nothing was done. Go back, reload the page and press the button again.",
+        status=403,
+    )
+
+
+def too_often(minutes: int) -> Refused:
+    wait = f"{minutes} minutes" if minutes < 60 else "an hour" if minutes < 120 else "a day"
+    return Refused(
+        "Too many in a short time",
+        f"This came from your network too often, so nothing was done. Try again in {wait}.",
+        status=429,
+    )
