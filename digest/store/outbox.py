@@ -23,8 +23,9 @@ from sqlalchemy import Connection, Integer, Row, bindparam, func, insert, or_, s
 from digest.clock import day_bounds
 from digest.model import MessageKind, OutboxState, Status
 from digest.store.engine import db_now
+from digest.store.items import batches
 from digest.store.moments import UTCDateTime
-from digest.store.schema import outbox, subscriber
+from digest.store.schema import outbox, subscriber, suppression
 
 _WAITING = (OutboxState.QUEUED, OutboxState.DEFERRED)
 #: what a report shows for a state: on the wire is still queued, the sender is alive
@@ -99,11 +100,9 @@ def add_messages(tx: Connection, messages: Sequence[NewMessage], *, now: datetim
 def known_keys(tx: Connection, dedupe_keys: Sequence[str]) -> set[str]:
     """Those of the keys that have a message already, whatever became of it."""
     found: set[str] = set()
-    for start in range(0, len(dedupe_keys), 500):
-        batch = dedupe_keys[start : start + 500]
-        found |= set(
-            tx.execute(select(outbox.c.dedupe_key).where(outbox.c.dedupe_key.in_(batch))).scalars()
-        )
+    for batch in batches(dedupe_keys):
+        known = select(outbox.c.dedupe_key).where(outbox.c.dedupe_key.in_(batch))
+        found |= set(tx.execute(known).scalars())
     return found
 
 
@@ -157,41 +156,39 @@ _CLAIMED = [
 
 
 def _claimed_from(row: Row[Any]) -> Claimed:
-    return Claimed(
-        id=row.id,
-        kind=MessageKind(row.kind),
-        subscriber_id=row.subscriber_id,
-        edition_id=row.edition_id,
-        message_id=row.message_id,
-        attempts=row.attempts,
-        created_at=row.created_at,
-        first_tried_at=row.first_tried_at,
-    )
+    return Claimed(**row._asdict() | {"kind": MessageKind(row.kind)})
 
 
 def _unwanted(
     tx: Connection, rows: Sequence[Row[Any]]
 ) -> dict[int, tuple[OutboxState, str | None]]:
-    statuses = {
-        row.id: row.status
+    """Which of these messages must not leave, and how they end instead."""
+    barred = suppression.c.address_key == subscriber.c.address_key
+    readers = {
+        row.id: row
         for row in tx.execute(
-            select(subscriber.c.id, subscriber.c.status).where(
-                subscriber.c.id.in_({row.subscriber_id for row in rows})
-            )
+            select(subscriber.c.id, subscriber.c.status, suppression.c.reason)
+            .outerjoin(suppression, barred)
+            .where(subscriber.c.id.in_({row.subscriber_id for row in rows}))
         )
-    }
-    allowed = {
-        MessageKind.EDITION: {Status.CONFIRMED},
-        MessageKind.CONFIRMATION: {Status.PENDING},
     }
     unwanted: dict[int, tuple[OutboxState, str | None]] = {}
     for row in rows:
-        status = statuses.get(row.subscriber_id)
-        if status == Status.SUPPRESSED:
+        reader = readers.get(row.subscriber_id)
+        if reader is None:
+            unwanted[row.id] = (OutboxState.CANCELLED, "subscriber is gone")
+        elif reader.status == Status.SUPPRESSED or reader.reason is not None:
             unwanted[row.id] = (OutboxState.SUPPRESSED, "address is suppressed")
-        elif status not in allowed[MessageKind(row.kind)]:
-            unwanted[row.id] = (OutboxState.CANCELLED, f"subscriber is {status or 'gone'}")
+        elif reader.status != _WANTED_BY[MessageKind(row.kind)]:
+            unwanted[row.id] = (OutboxState.CANCELLED, f"subscriber is {reader.status}")
     return unwanted
+
+
+#: the status of those to whom a message of that kind may go
+_WANTED_BY = {
+    MessageKind.EDITION: Status.CONFIRMED,
+    MessageKind.CONFIRMATION: Status.PENDING,
+}
 
 
 def settle(
