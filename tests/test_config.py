@@ -293,7 +293,7 @@ def test_what_is_wrong_in_the_environment_is_told_by_its_name(folder: Folder) ->
     assert problems == [
         (
             "DIGEST_DEBUG: is no setting, they are named DIGEST_SECTION__KEY; known are site, database,"
-            " smtp, mail, edition, rank, web, defaults, source, topic (environment)"
+            " smtp, mail, bounces, edition, rank, web, defaults, source, topic (environment)"
         ),
         (
             "DIGEST_SMPT__PORT: is no setting, they are named DIGEST_SECTION__KEY;"

@@ -3,6 +3,7 @@
 The operator's manual of every key is config.example.toml. Only load.py reads the environment.
 """
 
+from digest.config.bounce_section import BounceSettings
 from digest.config.first import Answers, write_config
 from digest.config.list_sections import SOURCE_GROUP, SourceSettings
 from digest.config.load import load_settings
@@ -13,6 +14,7 @@ from digest.config.show import describe
 __all__ = [
     "SOURCE_GROUP",
     "Answers",
+    "BounceSettings",
     "MailSettings",
     "Settings",
     "SmtpSettings",

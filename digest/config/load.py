@@ -28,6 +28,7 @@ SECRETS = {
     "site": ("secret_key",),
     "database": ("url",),
     "smtp": ("password",),
+    "bounces": ("password",),
     "web": ("admin_token",),
     "source": ("token",),
 }

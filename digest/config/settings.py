@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 
 from digest.config import values as v
+from digest.config.bounce_section import BounceSettings
 from digest.config.list_sections import SourceSettings, TopicSettings
 from digest.config.mail_sections import MailSettings, SmtpSettings
 from digest.config.section import Section
@@ -139,6 +140,7 @@ class Settings(Section):
     database: DatabaseSettings
     smtp: SmtpSettings
     mail: MailSettings
+    bounces: BounceSettings
     edition: EditionSettings
     rank: RankSettings
     web: WebSettings
@@ -179,6 +181,7 @@ SECTIONS: dict[str, type[Section]] = {
     "database": DatabaseSettings,
     "smtp": SmtpSettings,
     "mail": MailSettings,
+    "bounces": BounceSettings,
     "edition": EditionSettings,
     "rank": RankSettings,
     "web": WebSettings,
