@@ -44,6 +44,8 @@ class Bounce:
     id: int
     subscriber_id: int
     email: str
+    #: hash of the address: what a suppression knows it by
+    address_key: str
     #: where the person stands now
     person: Status
     outbox_id: int | None
@@ -174,9 +176,10 @@ def forget_bounces(tx: Connection, *, before: datetime) -> int:
     return done.rowcount
 
 
-_shown: Select[Any] = select(  # Any: eleven columns of several types
+_shown: Select[Any] = select(  # Any: columns of several types
     *(column for column in bounce.c if column.name not in ("fingerprint", "evidence")),
     subscriber.c.email,
+    subscriber.c.address_key,
     subscriber.c.status.label("person"),
 ).join_from(bounce, subscriber, bounce.c.subscriber_id == subscriber.c.id)
 
@@ -186,6 +189,7 @@ def _bounce_from(row: Row[Any]) -> Bounce:
         id=row.id,
         subscriber_id=row.subscriber_id,
         email=row.email,
+        address_key=row.address_key,
         person=Status(row.person),
         outbox_id=row.outbox_id,
         kind=BounceKind(row.kind),

@@ -1,0 +1,324 @@
+"""What comes back: letters from the mailbox of bounces become marks, suppressions and farewells.
+
+A tick calls Returns.read → letters of the mailbox → read_report → the store; then the letter is put
+away. A letter read twice, after a crash in between, changes nothing more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from digest.addresses import parse_address
+from digest.bounce import is_too_much, read_report
+from digest.clock import next_slot
+from digest.errors import BadInput, NotFound, TokenError
+from digest.mailbox import Mailbox
+from digest.model import BounceKind, Failure, Report, Status, Subscriber
+from digest.store import Store, bounces, people
+from digest.store.bounces import Bounce, NewBounce, Returned
+from digest.tokens import Purpose, Tokens
+
+log = logging.getLogger(__name__)
+
+#: evidence of people who are still mailed is kept that long
+KEEP_FOR = timedelta(days=180)
+#: what the suppression of an address is put down to
+HARD_BOUNCE, TOO_MANY, COMPLAINED = "hard bounce", "bounces", "complaint"
+_COUNTED = (BounceKind.HARD, BounceKind.SOFT, BounceKind.COMPLAINT)
+_NOTED = (*_COUNTED, BounceKind.POLICY)
+
+
+@dataclass(slots=True)
+class ReturnsReport:
+    """What one pass over the mailbox came to."""
+
+    kinds: Counter[BounceKind] = field(default_factory=Counter)
+    #: addresses that are not mailed any more because of it
+    suppressed: int = 0
+    unsubscribed: int = 0
+    #: letters left for a person to read
+    kept: int = 0
+
+    @property
+    def letters(self) -> int:
+        return sum(self.kinds.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What became of one letter."""
+
+    kind: BounceKind
+    #: False: a person should read it
+    understood: bool
+    suppressed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undone:
+    """What lifting a suppression changed."""
+
+    reason: str | None
+    #: the person as it stands now; None when only the suppression was left of it
+    subscriber: Subscriber | None
+    forgiven: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """A failure and the person it is about."""
+
+    subscriber: Subscriber
+    failure: Failure
+    outbox_id: int | None
+    #: the report names this person's own address, or none at all
+    names_them: bool
+
+    @property
+    def is_proven(self) -> bool:
+        return self.outbox_id is not None
+
+
+class Returns:
+    """Reads what comes back for one store."""
+
+    def __init__(
+        self,
+        store: Store,
+        tokens: Tokens,
+        *,
+        unsubscribe: Callable[[int, datetime], None],
+    ) -> None:
+        """`unsubscribe` ends a subscription, by its subscriber's id; doing it twice is fine."""
+        self._store = store
+        self._tokens = tokens
+        self._unsubscribe = unsubscribe
+
+    def read(
+        self, mailbox: Mailbox, now: datetime, *, stop: Callable[[], bool] = lambda: False
+    ) -> ReturnsReport:
+        """Take in every letter and put it away. Raises MailboxError; what was put away stays so."""
+        report = ReturnsReport()
+        for letter in mailbox.letters():
+            verdict = self.take_in(letter.content, now)
+            mailbox.put_away(letter, understood=verdict.understood)
+            report.kinds[verdict.kind] += 1
+            report.suppressed += verdict.suppressed
+            report.unsubscribed += int(verdict.kind is BounceKind.UNSUBSCRIBE)
+            report.kept += int(not verdict.understood)
+            if stop():
+                break
+        with self._store.write() as tx:
+            bounces.forget_bounces(tx, before=now - KEEP_FOR)
+        return report
+
+    def take_in(self, raw: bytes, now: datetime) -> Verdict:
+        """Act on one letter."""
+        report = read_report(raw)
+        match report.kind:
+            case BounceKind.UNKNOWN:
+                return Verdict(kind=report.kind, understood=False)
+            case BounceKind.AUTOMATIC:
+                return Verdict(kind=report.kind, understood=True)
+            case BounceKind.UNSUBSCRIBE:
+                return self._end_subscription(report, now)
+        with self._store.write() as tx:
+            cases = list(self._cases(tx, report))
+            suppressed = sum(_note(tx, case, raw, now) for case in cases)
+            understood = bool(cases) or self._message(tx, report) is not None
+        if report.kind is BounceKind.POLICY:
+            log.warning("we are refused as a sender: %s", _codes(report))
+        return Verdict(
+            kind=report.kind if understood else BounceKind.UNKNOWN,
+            understood=understood,
+            suppressed=suppressed,
+        )
+
+    def _end_subscription(self, report: Report, now: datetime) -> Verdict:
+        for token in report.unsubscribe_tokens:
+            try:
+                (subscriber_id,) = self._tokens.read(Purpose.UNSUBSCRIBE, token, count=1)
+            except TokenError:
+                continue
+            self._unsubscribe(subscriber_id, now)
+            return Verdict(kind=report.kind, understood=True)
+        return Verdict(kind=BounceKind.UNKNOWN, understood=False)
+
+    def _cases(self, tx: Connection, report: Report) -> Iterator[_Case]:
+        """Whom the report is about: by our message, else by the addresses it names."""
+        message = self._message(tx, report)
+        if message is not None:
+            person = message.subscriber_id and people.get_subscriber(tx, message.subscriber_id)
+            if person:
+                failure, names_them = _failure_for(tx, person, report)
+                yield _Case(
+                    subscriber=person,
+                    failure=failure,
+                    outbox_id=message.outbox_id,
+                    names_them=names_them,
+                )
+            return
+        for failure in report.failures:
+            for key in _address_keys(failure):
+                person = people.find_subscriber(tx, key)
+                if person:
+                    yield _Case(subscriber=person, failure=failure, outbox_id=None, names_them=True)
+
+    def _message(self, tx: Connection, report: Report) -> Returned | None:
+        """The message of ours that it is about: by its signed address, else by its Message-ID."""
+        for token in report.bounce_tokens:
+            try:
+                (outbox_id,) = self._tokens.read(Purpose.BOUNCE, token, count=1)
+            except TokenError:
+                continue
+            if found := bounces.message_by_id(tx, outbox_id):
+                return found
+        for message_id in report.message_ids:
+            if found := bounces.message_by_message_id(tx, message_id):
+                return found
+        return None
+
+    def undo(self, whom: str | int, now: datetime) -> Undone:
+        """Lift a suppression, by address or by the id of a bounce, and forgive the bounces.
+
+        The person stands again where it stood. Raises NotFound when there is nothing to lift.
+        """
+        with self._store.write() as tx:
+            key = _key_of_bounce(tx, whom) if isinstance(whom, int) else parse_address(whom).key
+            reason = people.suppression_of(tx, key)
+            person = people.find_subscriber(tx, key)
+            forgiven = bounces.forgive(tx, person.id, now=now) if person else 0
+            was_suppressed = person is not None and person.status is Status.SUPPRESSED
+            if reason is None and not was_suppressed and not forgiven:
+                raise NotFound("that address is not suppressed, and no bounce counts against it")
+            people.lift_suppression(tx, key)
+            if person is not None and was_suppressed:
+                _restore(tx, person, now)
+            after = people.find_subscriber(tx, key)
+        return Undone(reason=reason, subscriber=after, forgiven=forgiven)
+
+    def bounce(self, bounce_id: int) -> tuple[Bounce, bytes]:
+        """A bounce and the message it was read from. Raises NotFound."""
+        with self._store.read() as tx:
+            found = bounces.get_bounce(tx, bounce_id)
+            if found is None:
+                raise NotFound(f"there is no bounce {bounce_id}")
+            return found, bounces.evidence_of(tx, bounce_id)
+
+
+def _note(tx: Connection, case: _Case, raw: bytes, now: datetime) -> int:
+    """Write a case down and act on it; how many addresses that suppressed."""
+    failure, person = case.failure, case.subscriber
+    if failure.kind not in _NOTED:
+        return 0
+    digest = hashlib.sha256(raw).hexdigest()
+    bounce_id = bounces.add_bounce(
+        tx,
+        NewBounce(
+            fingerprint=f"{digest}:{person.id}",
+            subscriber_id=person.id,
+            outbox_id=case.outbox_id,
+            kind=failure.kind,
+            status=failure.status,
+            diagnostic=failure.diagnostic,
+            is_proven=case.is_proven,
+            evidence=raw,
+        ),
+        now=now,
+    )
+    if bounce_id is None or person.status is Status.SUPPRESSED:
+        return 0
+    reason = _reason_to_suppress(tx, case, now)
+    if reason is None:
+        return 0
+    if reason == COMPLAINED:
+        people.note_consent(tx, [person.id], "complained", now=now, source="mail")
+    people.suppress_subscriber(tx, person.id, reason=reason, now=now)
+    bounces.set_effect(tx, bounce_id, reason)
+    log.info("subscriber %d is suppressed: %s", person.id, reason)
+    return 1
+
+
+def _reason_to_suppress(tx: Connection, case: _Case, now: datetime) -> str | None:
+    """Why the address must not be mailed any more; None while it may be.
+
+    Only what is proven to be about a message of ours acts at once: anybody can write a report
+    that names an address. And 5.1.x about another address, where this one forwards to, only counts.
+    """
+    if case.is_proven and case.failure.kind is BounceKind.COMPLAINT:
+        return COMPLAINED
+    if case.is_proven and case.failure.is_certain and case.names_them:
+        return HARD_BOUNCE
+    if case.failure.kind in _COUNTED:
+        marks = bounces.marks_of(tx, case.subscriber.id)
+        return TOO_MANY if is_too_much(marks, now) else None
+    return None
+
+
+def _failure_for(tx: Connection, person: Subscriber, report: Report) -> tuple[Failure, bool]:
+    """What a report on a message to one person says of that person, and whether it names it.
+
+    Every message of ours has one recipient; others in a report are where it was forwarded to.
+    """
+    for failure in report.failures:
+        for key in _address_keys(failure):
+            named = people.find_subscriber(tx, key)
+            if named is not None and named.id == person.id:
+                return failure, True
+    gravest = next(f for f in report.failures if f.kind is report.kind)
+    return gravest, not gravest.addresses
+
+
+def _address_keys(failure: Failure) -> list[str]:
+    keys = []
+    for text in failure.addresses:
+        try:
+            keys.append(parse_address(text).key)
+        except BadInput:
+            continue
+    return keys
+
+
+def _key_of_bounce(tx: Connection, bounce_id: int) -> str:
+    found = bounces.get_bounce(tx, bounce_id)
+    if found is None:
+        raise NotFound(f"there is no bounce {bounce_id}")
+    return found.address_key
+
+
+def _restore(tx: Connection, person: Subscriber, now: datetime) -> None:
+    """Put a suppressed person back where its own acts had left it."""
+    status = _status_by_consent(tx, person)
+    is_back = status is Status.CONFIRMED
+    slot = next_slot(now, zone=person.zone, send_at=person.send_at, cadence=person.cadence)
+    people.change_subscriber(
+        tx,
+        person.id,
+        status=status,
+        next_edition_at=slot if is_back else None,
+        ended_at=now if status is Status.UNSUBSCRIBED else None,
+    )
+    people.note_consent(tx, [person.id], "restored", now=now, source="operator")
+
+
+def _status_by_consent(tx: Connection, person: Subscriber) -> Status:
+    """Where a person's own acts leave it: bounces and complaints are no acts of leaving."""
+    status = Status.PENDING
+    for act in people.consents_of(tx, person.id):
+        match act["action"]:
+            case "confirmed" | "vouched":
+                status = Status.CONFIRMED
+            case "ended":
+                status = Status.UNSUBSCRIBED
+    return status
+
+
+def _codes(report: Report) -> str:
+    return ", ".join(sorted({f.status or "no code" for f in report.failures}))
