@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections import deque
 from typing import Protocol
 
 from digest.errors import ParseError, TransportError
@@ -17,8 +16,9 @@ from digest.mail.base import TransportOptions
 from digest.mail.capabilities import Capabilities
 from digest.mail.handshake import NoConnection, Talk, greet, log_in
 from digest.mail.replies import Reply, ReplyReader
-from digest.mail.session import END, Delivery, Session, Step
+from digest.mail.session import Delivery, Session, Step
 from digest.mail.tls import Tunnel
+from digest.mail.writer import Writer
 
 #: RFC 5321 §4.5.3.2 gives the answer to a whole message twice the time of other answers
 _VERDICT_FACTOR = 2
@@ -60,15 +60,8 @@ class Connection(asyncio.Protocol):
         #: done when the socket is closed
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self._session: Session | None = None
-        #: to be written, in order; what was given to the transport is no longer here
-        self._unsent: deque[bytes] = deque()
+        self._writer: Writer | None = None
         self._will_flush = False
-        #: the transport has bytes that the kernel has not taken
-        self._is_paused = False
-        #: larger writes, and all writes to a slow server, go piece by piece, see _flush
-        self._joined_max = 0
-        #: the end of a message is the last thing that the transport was given
-        self._ends_message = False
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._backlog = 0
@@ -90,6 +83,11 @@ class Connection(asyncio.Protocol):
     def session(self) -> Session:
         assert self._session is not None, "the connection is not open"
         return self._session
+
+    @property
+    def writer(self) -> Writer:
+        assert self._writer is not None, "the connection has not begun"
+        return self._writer
 
     @property
     def is_usable(self) -> bool:
@@ -132,9 +130,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        # tells us of every byte that the kernel does not take at once
-        transport.set_write_buffer_limits(high=0)
-        self._joined_max = _send_buffer(transport) // 2
+        self._writer = Writer(transport, self._end_left)
         self._move_deadline()
         try:
             if self._options.security == "tls":
@@ -151,6 +147,7 @@ class Connection(asyncio.Protocol):
                 was_open = self._tunnel.is_open
                 data, reply = self._tunnel.receive(data)
                 if reply and self._transport is not None:
+                    # TLS's own words: the handshake, or an answer to a change of keys
                     self._transport.write(reply)
                 if not was_open and self._tunnel.is_open:
                     self._begin_inside()
@@ -184,13 +181,12 @@ class Connection(asyncio.Protocol):
         self._owner.lost(self, returned, reason)
 
     def pause_writing(self) -> None:
-        self._is_paused = True
+        self.writer.pause()
 
     def resume_writing(self) -> None:
-        self._is_paused = False
-        if self._ends_message:
-            self.session.is_handed_over = True
-        self._flush()
+        # what was sent is all there; the time for the answer begins
+        self._move_deadline()
+        self.writer.resume()
 
     # -- opening
 
@@ -200,8 +196,8 @@ class Connection(asyncio.Protocol):
             # bytes that came before the encryption could be anybody's (CVE-2011-0411)
             raise NoConnection("the server speaks before TLS has begun", is_final=True)
         self._tunnel = Tunnel(self._context, self._options.host)
-        if self._transport is not None:
-            self._transport.write(self._tunnel.start())
+        self.writer.write([self._tunnel.start()])
+        self.writer.encrypt = self._tunnel.encrypt
 
     def _begin_inside(self) -> None:
         """TLS is up: with STARTTLS introduce ourselves again, else wait for the greeting."""
@@ -243,8 +239,7 @@ class Connection(asyncio.Protocol):
 
     def _say(self, line: bytes) -> None:
         if line:
-            self._unsent.append(line)
-            self._flush()
+            self.writer.write([line])
 
     def _refuse_opening(self, reason: str) -> None:
         if not self.opened.done():
@@ -277,42 +272,13 @@ class Connection(asyncio.Protocol):
         session = self.session
         if self._is_cut or not session.out:
             return
-        self._unsent.extend(session.out)
-        session.out.clear()
+        pieces = session.out
+        session.out = []
         self._move_deadline()
-        self._flush()
+        self.writer.write(pieces)
 
-    def _flush(self) -> None:
-        """Write what is to be written.
-
-        Small things go together in one packet. Large ones, and everything once the server has
-        been slow, go piece by piece, each only when the one before has left: then it is known
-        whether the end of a message left or not when the connection dies.
-        """
-        unsent = self._unsent
-        if not unsent or self._is_paused or self._is_cut:
-            return
-        if sum(map(len, unsent)) <= self._joined_max:
-            has_end = END in unsent
-            if self._write(b"".join(unsent)) and has_end:
-                self.session.is_handed_over = True
-            unsent.clear()
-            if self._is_paused:
-                self._joined_max = 0
-            return
-        while unsent and not self._is_paused:
-            piece = unsent.popleft()
-            self._ends_message = piece == END
-            if self._write(piece) and self._ends_message and not self._is_paused:
-                self.session.is_handed_over = True
-
-    def _write(self, data: bytes) -> bool:
-        """Give bytes to the transport; False when the connection is found dead."""
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return False
-        transport.write(data if self._tunnel is None else self._tunnel.encrypt(data))
-        return not transport.is_closing()
+    def _end_left(self) -> None:
+        self.session.is_handed_over = True
 
     # -- time
 
@@ -334,7 +300,7 @@ class Connection(asyncio.Protocol):
         session = self._session
         if session is not None and session.awaited is None:
             return  # nothing is expected; the next message starts the clock again
-        backlog = self._count_backlog()
+        backlog = self.writer.backlog
         if backlog and backlog != self._backlog:
             # a long message on a slow line: it moves, so it may go on
             self._backlog = backlog
@@ -344,18 +310,7 @@ class Connection(asyncio.Protocol):
         else:
             self.abort(f"the server did not answer within {self._options.timeout_s:g} s")
 
-    def _count_backlog(self) -> int:
-        """Bytes that have not left."""
-        waiting = self._transport.get_write_buffer_size() if self._transport is not None else 0
-        return waiting + sum(map(len, self._unsent))
-
     def _fail(self, error: Exception) -> None:
         if isinstance(error, NoConnection) and not self.opened.done():
             self.opened.set_exception(error)
         self.abort(str(error))
-
-
-def _send_buffer(transport: asyncio.Transport) -> int:
-    """How many bytes the kernel takes at once, roughly."""
-    sock = transport.get_extra_info("socket")
-    return int(sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)) if sock is not None else 0
