@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from digest.clock import Clock, FixedClock, SystemClock
 from digest.config import Settings, SourceSettings
+from digest.errors import UsageError
 from digest.store import Store
 from digest.store.collecting import StoreGate, sync_sources
 from digest.store.migrate import open_store
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from digest.fetch import Fetcher
     from digest.mail import Transport
     from digest.mail.dkim import DkimSigner
+    from digest.mailbox import Mailbox
+    from digest.returns import Returns
     from digest.sources.base import SourceOptions
 
 
@@ -195,6 +199,35 @@ class App:
                 max_items=self.settings.edition.max_items,
             ),
             domain=self._domain,
+        )
+
+    @cached_property
+    def returns(self) -> Returns:
+        from digest.returns import Returns
+
+        def unsubscribe(subscriber_id: int, now: datetime) -> None:
+            self.enrolment.unsubscribe(subscriber_id, now=now, source="mail")
+
+        return Returns(self.store, self.tokens, unsubscribe=unsubscribe)
+
+    def mailbox(self) -> AbstractContextManager[Mailbox]:
+        """The mailbox of bounces, as [bounces] says. Raises UsageError when it names none."""
+        from digest.mailbox import MailboxOptions, open_mailbox
+
+        bounces = self.settings.bounces
+        if bounces.kind == "none":
+            raise UsageError("no mailbox of bounces is set; give kind and more under [bounces]")
+        return open_mailbox(
+            MailboxOptions(
+                kind=bounces.kind,
+                path=bounces.path,
+                host=bounces.host or "",
+                port=bounces.port,
+                security=bounces.security,
+                username=bounces.username or "",
+                password=bounces.password.get_secret_value() if bounces.password else "",
+                folder=bounces.folder,
+            )
         )
 
     @property

@@ -133,7 +133,7 @@ class Returns:
             cases = list(self._cases(tx, report))
             suppressed = sum(_note(tx, case, raw, now) for case in cases)
             understood = bool(cases) or self._message(tx, report) is not None
-        if report.kind is BounceKind.POLICY:
+        if understood and report.kind is BounceKind.POLICY:
             log.warning("we are refused as a sender: %s", _codes(report))
         return Verdict(
             kind=report.kind if understood else BounceKind.UNKNOWN,

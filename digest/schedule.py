@@ -67,12 +67,15 @@ def _scheduler(app: App, roles: Collection[str], stop: threading.Event) -> Backg
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 3600},
     )
     heart = _Heart(app, stop)
-    jobs: tuple[tuple[str, str, Tick, int], ...] = (
+    jobs: list[tuple[str, str, Tick, int]] = [
         ("collect", "collect", collect_tick, _COLLECT_S),
         ("edition", "edition", edition_tick, _EDITION_S),
         ("deliver", "deliver", deliver_tick, _DELIVER_S),
         ("edition", "tidy", tidy_tick, _TIDY_S),
-    )
+    ]
+    bounces = app.settings.bounces
+    if bounces.kind != "none":
+        jobs.append(("deliver", "bounces", bounces_tick, int(bounces.every.total_seconds())))
     for role, name, tick, seconds in jobs:
         if role in roles:
             scheduler.add_job(
@@ -139,6 +142,15 @@ def deliver_tick(app: App, stopping: Callable[[], bool]) -> None:
     if report.states or report.recovered:
         told = ", ".join(f"{count} {state.value}" for state, count in report.states.items())
         log.info("messages: %s; %d recovered", told or "none", report.recovered)
+
+
+def bounces_tick(app: App, stopping: Callable[[], bool]) -> None:
+    """Read what came back."""
+    with app.mailbox() as mailbox:
+        report = app.returns.read(mailbox, app.now(), stop=stopping)
+    if report.letters:
+        told = ", ".join(f"{count} {kind.value}" for kind, count in sorted(report.kinds.items()))
+        log.info("came back: %s; %d suppressed, %d kept", told, report.suppressed, report.kept)
 
 
 def tidy_tick(app: App, stopping: Callable[[], bool]) -> None:

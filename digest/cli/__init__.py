@@ -15,9 +15,20 @@ from digest.cli.base import app
 from digest.errors import BadInput, ConfigError, DigestError, UsageError
 
 # isort: split
-from digest.cli import check
+from digest.cli import bounces, check
 
-__all__ = ["app", "check", "daily", "look", "main", "run", "subscribers", "topics", "upkeep"]
+__all__ = [
+    "app",
+    "bounces",
+    "check",
+    "daily",
+    "look",
+    "main",
+    "run",
+    "subscribers",
+    "topics",
+    "upkeep",
+]
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
