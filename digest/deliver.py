@@ -16,14 +16,13 @@ from datetime import datetime, timedelta
 
 from digest.clock import Clock
 from digest.compose.composer import Composer, Question
-from digest.errors import BadInput, TransportError
+from digest.errors import BadInput, TemplateError, TransportError
 from digest.mail import Transport
 from digest.mail.dkim import DkimSigner
 from digest.model import (
     CONFIRM_WITHIN,
     Edition,
     Envelope,
-    Fate,
     MessageKind,
     OutboxState,
     Outcome,
@@ -32,6 +31,7 @@ from digest.model import (
 from digest.store import Store, Transaction, facts, outbox, people
 from digest.store import editions as shelf
 from digest.store.outbox import Claimed, Settlement
+from digest.verdict import decide, is_hard_bounce, later, refuse_late
 
 log = logging.getLogger(__name__)
 
@@ -39,18 +39,11 @@ log = logging.getLogger(__name__)
 GROUP = 16
 #: how long a claimed message is ours
 LEASE = timedelta(minutes=15)
-#: a message that could not be handed over in this time is given up
-GIVE_UP_AFTER = timedelta(hours=20)
-_RETRY_FIRST = timedelta(minutes=5)
-_RETRY_MAX = timedelta(hours=3)
 _PAUSE_FIRST = timedelta(minutes=1)
 _PAUSE_MAX = timedelta(minutes=30)
 _PAUSED = "sending_paused"
-_LATE = "too late: not handed over within 20 h"
-_GAVE_UP = "gave up: no success within 20 h"
-
-#: 5.1.x that speak of our own address, not of the reader's (RFC 3463)
-_OUR_OWN = ("5.1.7", "5.1.8")
+#: how soon a wait notices that it should stop, in seconds
+_NAP_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,39 +120,34 @@ class Deliverer:
 
     def exchange(
         self, settlements: Sequence[Settlement], bounced: Sequence[Claimed], *, claim: bool
-    ) -> list[tuple[Claimed, Envelope]]:
+    ) -> tuple[list[tuple[Claimed, Envelope]], list[Settlement]]:
         """Write down what became of messages and claim the next group, in one transaction.
 
-        Rows that have waited too long, or that no message can be made of, end here as failed.
-        Empty when nothing waits, or when nothing was to be claimed.
+        The second value settles, with the next exchange, the claimed rows that have waited too
+        long or that no message can be made of. Both are empty when nothing waits.
         """
-        while True:
-            now = self._clock.now()
-            claimed: list[Claimed] = []
-            with self._store.write() as tx:
-                self._settle(tx, settlements, bounced, now)
-                if claim:
-                    claimed = outbox.claim(tx, owner=self._owner, now=now, limit=GROUP, lease=LEASE)
-                    editions = self._reader.load(tx, [c.edition_id or 0 for c in claimed])
-                    asked = [c for c in claimed if c.kind is MessageKind.CONFIRMATION]
-                    readers = people.subscribers_by_id(tx, [c.subscriber_id for c in asked])
-            if not claimed:
-                return []
-            ready: list[tuple[Claimed, Envelope]] = []
-            failed: list[Settlement] = []
-            for row in claimed:
-                try:
-                    if now - row.created_at > GIVE_UP_AFTER and row.attempts == 1:
-                        raise BadInput(_LATE)
-                    ready.append((row, self._compose(row, editions, readers)))
-                except BadInput as error:
-                    ended = Settlement(id=row.id, state=OutboxState.FAILED, reason=str(error))
-                    failed.append(ended)
-            if ready:
-                if failed:
-                    self.exchange(failed, (), claim=False)
-                return ready
-            settlements, bounced = failed, ()
+        now = self._clock.now()
+        with self._store.write() as tx:
+            self._settle(tx, settlements, bounced, now)
+            if not claim:
+                return [], []
+            claimed = outbox.claim(tx, owner=self._owner, now=now, limit=self.group, lease=LEASE)
+            editions = self._reader.load(tx, [c.edition_id or 0 for c in claimed])
+            asked = [c for c in claimed if c.kind is MessageKind.CONFIRMATION]
+            readers = people.subscribers_by_id(tx, [c.subscriber_id for c in asked])
+        ready: list[tuple[Claimed, Envelope]] = []
+        unfit: list[Settlement] = []
+        for row in claimed:
+            try:
+                refuse_late(row, now)
+                ready.append((row, self._compose(row, editions, readers)))
+            except BadInput as error:
+                unfit.append(Settlement(id=row.id, state=OutboxState.FAILED, reason=str(error)))
+            except TemplateError as error:
+                # the operator's to mend; it was never on the wire, and others may still go
+                log.error("message %d cannot be written: %s", row.id, error)
+                unfit.append(later(row, now, reason=f"template: {error}"))
+        return ready, unfit
 
     def _settle(
         self,
@@ -204,6 +192,13 @@ class Deliverer:
     def decide(self, outcome: Outcome, row: Claimed) -> Settlement:
         """What a relay's answer means for a row."""
         return decide(outcome, row, self._clock.now(), resend=self._rules.resend)
+
+    @property
+    def group(self) -> int:
+        """How many rows to claim at once: no more than can leave well before the lease ends."""
+        rate = self._rules.rate_per_minute
+        in_time = rate * LEASE // timedelta(minutes=4)
+        return max(1, min(GROUP, in_time)) if rate else GROUP
 
     @property
     def seconds_between(self) -> float:
@@ -264,6 +259,8 @@ class _Run:
         if self._stop() or not self._ready:
             return None
         await self._keep_pace()
+        if self._stop():
+            return None
         row, envelope = self._ready.popleft()
         self._on_the_wire[row.id] = row
         return envelope
@@ -271,9 +268,11 @@ class _Run:
     async def _keep_pace(self) -> None:
         between = self._deliverer.seconds_between
         if between:
-            moment = asyncio.get_running_loop().time()
-            await asyncio.sleep(max(self._next_at - moment, 0))
-            self._next_at = max(self._next_at, moment) + between
+            time = asyncio.get_running_loop().time
+            self._next_at = max(self._next_at, time())
+            while (left := self._next_at - time()) > 0 and not self._stop():
+                await asyncio.sleep(min(left, _NAP_S))
+            self._next_at += between
 
     async def _hear(self, outcome: Outcome) -> None:
         row = self._on_the_wire.pop(outcome.outbox_id)
@@ -282,53 +281,19 @@ class _Run:
         self._answered.append(settlement)
         if is_hard_bounce(outcome):
             self._bounced.append(row)
-        if len(self._answered) >= GROUP:
+        if len(self._answered) >= self._deliverer.group:
             # one transaction for both: each costs a flush to the disk
-            self._exchange(claim=len(self._ready) < GROUP and not self._stop())
+            self._exchange(claim=len(self._ready) < self._deliverer.group and not self._stop())
 
     def _exchange(self, *, claim: bool) -> None:
-        if not (claim or self._answered):
-            return
-        answered, self._answered = self._answered, []
-        bounced, self._bounced = self._bounced, []
-        self._ready.extend(self._deliverer.exchange(answered, bounced, claim=claim))
-
-
-def decide(outcome: Outcome, row: Claimed, now: datetime, *, resend: bool) -> Settlement:
-    """What a relay's answer means for a row. Pure.
-
-    Temporary is not permanent: 4xx and lost connections wait, longer each time, for 20 hours.
-    5.7.x is the operator's trouble and waits too.
-    """
-    answer = " ".join(str(part) for part in (outcome.code, outcome.status, outcome.text) if part)
-    match outcome.fate:
-        case Fate.ACCEPTED:
-            return Settlement(id=row.id, state=OutboxState.SENT, answer=answer)
-        case Fate.UNKNOWN if not resend:
-            reason = "the relay's answer was lost"
-            return Settlement(id=row.id, state=OutboxState.UNCERTAIN, reason=reason, answer=answer)
-        case Fate.PERMANENT if not _is_ours(outcome):
-            reason = f"refused: {outcome.status or outcome.code or 'by us'}"
-            return Settlement(id=row.id, state=OutboxState.FAILED, reason=reason, answer=answer)
-    if now - row.first_tried_at >= GIVE_UP_AFTER:
-        return Settlement(id=row.id, state=OutboxState.FAILED, reason=_GAVE_UP, answer=answer)
-    pause = min(_RETRY_FIRST * 2 ** min(row.attempts - 1, 10), _RETRY_MAX)
-    return Settlement(
-        id=row.id,
-        state=OutboxState.DEFERRED,
-        reason=f"temporary: {outcome.status or outcome.code or 'connection'}",
-        answer=answer,
-        not_before=now + pause,
-    )
-
-
-def is_hard_bounce(outcome: Outcome) -> bool:
-    """Whether an answer says that the reader's address does not exist (RFC 3463, X.1.X)."""
-    status = outcome.status or ""
-    return outcome.fate is Fate.PERMANENT and status.startswith("5.1.") and not _is_ours(outcome)
-
-
-def _is_ours(outcome: Outcome) -> bool:
-    """Whether a refusal speaks of us and not of the reader: policy, or our own address."""
-    status = outcome.status or ""
-    return status.startswith("5.7.") or status in _OUR_OWN
+        while claim or self._answered:
+            answered, bounced = len(self._answered), len(self._bounced)
+            ready, unfit = self._deliverer.exchange(self._answered, self._bounced, claim=claim)
+            # only now: what a full disk kept from being written is tried once more at the end
+            del self._answered[:answered], self._bounced[:bounced]
+            self._answered += unfit
+            for settlement in unfit:
+                self._report.count(settlement.state)
+            self._ready.extend(ready)
+            if ready or not unfit:
+                return

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+
+from digest.mail import Report, Take
+from digest.model import Envelope, Fate, Outcome
+from digest.store import Store, Transaction
 
 
 class StepClock:
@@ -34,3 +40,48 @@ class MemoryGate:
 
     def hold(self, host: str, until: datetime) -> None:
         self.holds[host] = max(until, self.holds.get(host, until))
+
+
+class Crash(BaseException):
+    """The process dies here: nothing of ours may catch it, and nothing is written after it."""
+
+
+class CrashingStore(Store):
+    """A store whose process dies when it has written `writes` times; what was written stays."""
+
+    def __init__(self, url: str, *, writes: int) -> None:
+        super().__init__(url)
+        self.writes_left = writes
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        if self.writes_left == 0:
+            raise Crash
+        with super().write() as tx:
+            yield tx
+        self.writes_left -= 1
+
+
+class ScriptedTransport:
+    """A way out that answers as it is told, and remembers what it was given.
+
+    `answer` gets each envelope and returns its outcome, or raises what shall happen to the run.
+    """
+
+    def __init__(self, answer: Callable[[Envelope], Outcome] | None = None) -> None:
+        self.taken: list[Envelope] = []
+        self._answer = answer or accepted
+
+    async def run(self, take: Take, report: Report) -> None:
+        while (envelope := await take()) is not None:
+            self.taken.append(envelope)
+            await report(self._answer(envelope))
+
+    @property
+    def recipients(self) -> list[str]:
+        return [envelope.envelope_to for envelope in self.taken]
+
+
+def accepted(envelope: Envelope) -> Outcome:
+    """The relay took it."""
+    return Outcome(outbox_id=envelope.outbox_id, fate=Fate.ACCEPTED, code=250, text="ok")

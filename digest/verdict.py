@@ -1,0 +1,76 @@
+"""What becomes of one message, by the relay's answer and the time it has taken. Pure.
+
+Called by digest/deliver.py for every answer, and for rows before they leave.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from digest.errors import BadInput
+from digest.model import Fate, OutboxState, Outcome
+from digest.store.outbox import Claimed, Settlement
+
+#: a message that could not be handed over in this time is given up
+GIVE_UP_AFTER = timedelta(hours=20)
+_RETRY_FIRST = timedelta(minutes=5)
+_RETRY_MAX = timedelta(hours=3)
+_LATE = "too late: not handed over within 20 h"
+_GAVE_UP = "gave up: no success within 20 h"
+
+#: 5.1.x that speak of our own address, not of the reader's (RFC 3463)
+_OUR_OWN = ("5.1.7", "5.1.8")
+
+
+def decide(outcome: Outcome, row: Claimed, now: datetime, *, resend: bool) -> Settlement:
+    """What a relay's answer means for a row. Pure.
+
+    Temporary is not permanent: 4xx and lost connections wait, longer each time, for 20 hours.
+    5.7.x is the operator's trouble and waits too.
+    """
+    answer = " ".join(str(part) for part in (outcome.code, outcome.status, outcome.text) if part)
+    match outcome.fate:
+        case Fate.ACCEPTED:
+            return Settlement(id=row.id, state=OutboxState.SENT, answer=answer)
+        case Fate.UNKNOWN if not resend:
+            reason = "the relay's answer was lost"
+            return Settlement(id=row.id, state=OutboxState.UNCERTAIN, reason=reason, answer=answer)
+        case Fate.PERMANENT if not _is_ours(outcome):
+            reason = f"refused: {outcome.status or outcome.code or 'by us'}"
+            return Settlement(id=row.id, state=OutboxState.FAILED, reason=reason, answer=answer)
+    reason = f"temporary: {outcome.status or outcome.code or 'connection'}"
+    return later(row, now, reason=reason, answer=answer)
+
+
+def later(row: Claimed, now: datetime, *, reason: str, answer: str | None = None) -> Settlement:
+    """Try again after a pause that grows, until it has been tried for long enough."""
+    if now - row.first_tried_at >= GIVE_UP_AFTER:
+        return Settlement(id=row.id, state=OutboxState.FAILED, reason=_GAVE_UP, answer=answer)
+    pause = min(_RETRY_FIRST * 2 ** min(row.attempts - 1, 10), _RETRY_MAX)
+    return Settlement(
+        id=row.id,
+        state=OutboxState.DEFERRED,
+        reason=reason,
+        answer=answer,
+        not_before=now + pause,
+    )
+
+
+def refuse_late(row: Claimed, now: datetime) -> None:
+    """Raise BadInput for what nobody wants any more: a daemon that was off delivers no old news."""
+    if row.attempts == 1 and now - row.created_at > GIVE_UP_AFTER:
+        raise BadInput(_LATE)
+    if now - row.first_tried_at > GIVE_UP_AFTER + _RETRY_MAX:
+        raise BadInput(_GAVE_UP)
+
+
+def is_hard_bounce(outcome: Outcome) -> bool:
+    """Whether an answer says that the reader's address does not exist (RFC 3463, X.1.X)."""
+    status = outcome.status or ""
+    return outcome.fate is Fate.PERMANENT and status.startswith("5.1.") and not _is_ours(outcome)
+
+
+def _is_ours(outcome: Outcome) -> bool:
+    """Whether a refusal speaks of us and not of the reader: policy, or our own address."""
+    status = outcome.status or ""
+    return status.startswith("5.7.") or status in _OUR_OWN
