@@ -70,7 +70,10 @@ class Draft:
     slots: Slots
     #: None: nothing goes out, for this reason
     edition: Edition | None
+    #: in few words, as the ledger counts it
     reason: str | None
+    #: in full
+    detail: str | None = None
 
 
 @dataclass(slots=True)
@@ -176,13 +179,13 @@ class Editor:
             seen = shelf.seen_items(tx, ids)
         for subscriber in due:
             slots = plan_slots(subscriber, now, self._rules.catch_up)
-            edition, reason = None, None
+            edition, reason, detail = None, None, None
             if slots.due is None:
                 pass
             elif subscriber.paused_until is not None and slots.due < subscriber.paused_until:
-                reason = "paused by the subscriber"
+                reason = _PAUSED
             else:
-                made, reason = self.edition_for(
+                made, detail = self.edition_for(
                     subscriber,
                     profiles[subscriber.id],
                     pool,
@@ -191,7 +194,10 @@ class Editor:
                     due_at=slots.due,
                 )
                 edition = made if made.entries or self._rules.send_empty else None
-            yield Draft(subscriber=subscriber, slots=slots, edition=edition, reason=reason)
+                reason = None if edition else _NOTHING
+            yield Draft(
+                subscriber=subscriber, slots=slots, edition=edition, reason=reason, detail=detail
+            )
 
     def edition_for(
         self,
@@ -225,7 +231,7 @@ class Editor:
             interests=profile.count,
             note=ranking.note,
         )
-        return edition, None if ranking.picks else ranking.note or "nothing matched"
+        return edition, None if ranking.picks else ranking.note or _NOTHING
 
     def _store_drafts(self, drafts: Iterator[Draft], now: datetime, report: EditionReport) -> bool:
         """Write what was drafted, for those still due; False when that is nobody any more."""
@@ -269,7 +275,7 @@ class Editor:
             return
         row = self._row(subscriber, draft.slots.due)
         if draft.edition is None:
-            yield replace(row, state=OutboxState.SKIPPED, reason=draft.reason)
+            yield replace(row, state=OutboxState.SKIPPED, reason=draft.reason, detail=draft.detail)
         else:
             yield replace(row, edition_id=numbered.get(subscriber.id))
 
@@ -286,6 +292,8 @@ class Editor:
 
 
 _MISSED = "missed: the daemon was down"
+_NOTHING = "nothing matched"
+_PAUSED = "paused by the subscriber"
 
 
 def _key(subscriber: Subscriber, slot: datetime) -> str:

@@ -207,7 +207,7 @@ def _say_drafts(parts: object, as_json: bool) -> None:
             "due_at": moment_text(draft.slots.due),
             "missed": len(draft.slots.missed),
             "picks": [e.wording.title for e in draft.edition.entries] if draft.edition else [],
-            "reason": None if draft.edition else draft.reason,
+            "reason": None if draft.edition else draft.detail or draft.reason,
         }
         for draft in parts.editor.draft_due(parts.now())
     ]

@@ -44,7 +44,10 @@ class NewMessage:
     dedupe_key: str
     message_id: str
     state: OutboxState = OutboxState.QUEUED
+    #: in few words, the same for all alike: the ledger counts by it
     reason: str | None = None
+    #: the reason in full, for this one
+    detail: str | None = None
     due_at: datetime
 
 
@@ -85,6 +88,7 @@ def add_messages(tx: Connection, messages: Sequence[NewMessage], *, now: datetim
             "message_id": m.message_id,
             "state": m.state,
             "reason": m.reason,
+            "answer": m.detail,
             "due_at": m.due_at,
             "created_at": now,
             "not_before": now,

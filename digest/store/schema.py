@@ -320,7 +320,7 @@ outbox = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("first_tried_at", UTCDateTime),
     Column("settled_at", UTCDateTime),
-    Column("answer", Text),  # the relay's last words
+    Column("answer", Text),  # the relay's last words, or the reason in full
     Column("lease_owner", Text),
     Column("lease_until", UTCDateTime),  # by the database's clock
     Index(None, "state", "not_before"),
