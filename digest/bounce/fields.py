@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from email import message_from_string
+from email import message_from_bytes
 from email.message import Message
+from itertools import islice
 
 from digest.bounce.body import report_text
+from digest.bounce.mime import header_items
 from digest.bounce.verdict import (
     best_status,
     find_status,
@@ -20,7 +22,6 @@ from digest.bounce.verdict import (
     names_no_address,
 )
 from digest.model import BounceKind, Failure
-from digest.text import clean
 
 _STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
 _FEEDBACK_TYPE = "message/feedback-report"
@@ -30,6 +31,7 @@ _FIELDS_MAX = 100
 DIAGNOSTIC_MAX = 1_000
 _ADDRESS = re.compile(r"<?([^\s<>;,\"()]{1,64}@[^\s<>;,\"()]{1,255}?)[>.,]{0,3}(?:\s|$)")
 _STATUS_FIELD = re.compile(r"^\s*([245]\.\d{1,3}\.\d{1,3})(?!\d)")
+_BETWEEN = re.compile(rb"\n[ \t]*\n")
 _CODE = re.compile(r"\b([45]\d\d)\b")
 
 #: RFC 3464 §2.3.3, and what some servers write instead
@@ -82,23 +84,23 @@ def _first_part(message: Message, types: tuple[str, ...]) -> Message | None:
 def _blocks(part: Message) -> Iterator[dict[str, str]]:
     """The groups of fields in a part, one after the other."""
     payload = part.get_payload()
-    pieces = payload if isinstance(payload, list) else [message_from_string(str(payload))]
-    for piece in pieces:
+    for piece in payload if isinstance(payload, list) else [part]:
         if not isinstance(piece, Message):
             continue
-        yield _fields(piece)
-        rest = piece.get_payload()
+        if piece is not part:
+            yield _fields(piece)
         # the standard library takes only message/delivery-status apart to the end
-        for text in re.split(r"\n\s*\n", rest) if isinstance(rest, str) else ():
-            if text.strip():
-                yield _fields(message_from_string(text.lstrip("\n")))
+        rest = piece.get_payload(decode=True)
+        for block in _BETWEEN.split(rest) if isinstance(rest, bytes) else ():
+            if block.strip():
+                yield _fields(message_from_bytes(block.lstrip(b"\n")))
 
 
 def _fields(piece: Message) -> dict[str, str]:
     """The fields by lower-case name; of a field said twice, the first."""
     found: dict[str, str] = {}
-    for name, value in piece.items()[:_FIELDS_MAX]:
-        found.setdefault(name.lower(), clean(str(value)))
+    for name, value in islice(header_items(piece), _FIELDS_MAX):
+        found.setdefault(name, value)
     return found
 
 

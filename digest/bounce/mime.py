@@ -85,8 +85,18 @@ def header(message: Message, name: str) -> str:
 
 
 def headers(message: Message, name: str) -> list[str]:
-    """All headers of that name, each as one clean line."""
-    return [clean(str(value)) for value in message.get_all(name, [])]
+    """All headers of that name (in lower case), each as one clean line."""
+    return [_line(value) for found, value in message.raw_items() if found.lower() == name]
+
+
+def header_items(message: Message) -> Iterator[tuple[str, str]]:
+    """All headers in order: the name in lower case, the value as one clean line."""
+    return ((name.lower(), _line(value)) for name, value in message.raw_items())
+
+
+def _line(value: object) -> str:
+    """A header's value; what was raw UTF-8 in it is read as such."""
+    return clean(str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
 
 
 def subject_of(message: Message) -> str:
