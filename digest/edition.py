@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from digest.clock import local_date, next_slot, slots_after
+from digest.clock import find_zone, local_date, next_slot, slots_after
+from digest.errors import BadInput
 from digest.model import (
     Candidate,
     Edition,
@@ -99,10 +100,16 @@ def plan_slots(subscriber: Subscriber, now: datetime, catch_up: timedelta) -> Sl
     }
     first = subscriber.next_edition_at
     later = slots_after(first, **rhythm)  # type: ignore[arg-type]  # the keywords of slots_after
-    passed = [first, *takewhile(lambda slot: slot <= now, later)]
+    # one for each local date: when a zone changes its rules, the slot that was planned by the old
+    # ones and the new slot of that date are the same edition
+    of_date = {
+        local_date(slot, subscriber.zone): slot
+        for slot in (first, *takewhile(lambda slot: slot <= now, later))
+    }
+    passed = tuple(of_date.values())
     in_time = now - passed[-1] <= catch_up
     return Slots(
-        missed=tuple(passed[:-1] if in_time else passed)[-_MISSED_MAX:],
+        missed=(passed[:-1] if in_time else passed)[-_MISSED_MAX:],
         due=passed[-1] if in_time else None,
         next_at=next_slot(now, **rhythm),  # type: ignore[arg-type]  # the same
     )
@@ -121,8 +128,7 @@ class Editor:
         report = EditionReport()
         pool: Pool | None = None
         while not stop():
-            with self._store.read() as tx:
-                due = shelf.due_subscribers(tx, now=now, limit=_BATCH)
+            due = self._due(now, _BATCH)
             if not due:
                 break
             pool = pool or self.pool(now)
@@ -133,11 +139,14 @@ class Editor:
 
     def draft_due(self, now: datetime) -> Iterator[Draft]:
         """What make_due would do, without doing it."""
-        with self._store.read() as tx:
-            due = shelf.due_subscribers(tx, now=now, limit=10_000_000)
+        due = self._due(now, 10_000_000)
         pool = self.pool(now)
         for start in range(0, len(due), _BATCH):
             yield from self._drafts(due[start : start + _BATCH], pool, now)
+
+    def _due(self, now: datetime, limit: int) -> tuple[Subscriber, ...]:
+        with self._store.read() as tx:
+            return tuple(map(_in_known_zone, shelf.due_subscribers(tx, now=now, limit=limit)))
 
     def preview(self, subscriber: Subscriber, now: datetime) -> tuple[Edition, str | None]:
         """The edition this person would get now, and why it is empty when it is."""
@@ -294,6 +303,16 @@ class Editor:
 _MISSED = "missed: the daemon was down"
 _NOTHING = "nothing matched"
 _PAUSED = "paused by the subscriber"
+
+
+def _in_known_zone(subscriber: Subscriber) -> Subscriber:
+    """The subscriber in UTC when its zone has gone from the time zone data, as some do."""
+    try:
+        find_zone(subscriber.zone)
+    except BadInput as error:
+        log.warning("subscriber %d is served in UTC: %s", subscriber.id, error)
+        return replace(subscriber, zone="UTC")
+    return subscriber
 
 
 def _key(subscriber: Subscriber, slot: datetime) -> str:
