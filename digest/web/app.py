@@ -20,9 +20,9 @@ from starlette.routing import Route
 
 from digest.app import App
 from digest.errors import BadInput, DigestError, NotFound, StoreBusy, StoreError, TokenError
-from digest.web import browse, feed_pages
+from digest.web import browse, feed_pages, joining, leaving, letters, own, votes
 from digest.web.desk import Desk, desk_of
-from digest.web.endpoints import Elsewhere, page_response, public
+from digest.web.endpoints import Elsewhere, page_response, private, public
 from digest.web.refusals import Refused
 from digest.web.shield import Shield
 
@@ -48,7 +48,7 @@ def build_web(app: App) -> Starlette:
     """The pages of one set of settings, as an ASGI application."""
     desk = Desk(app)
     web = Starlette(
-        routes=[*_public_routes()],
+        routes=[*_public_routes(), *_personal_routes()],
         middleware=[
             Middleware(
                 Shield,
@@ -67,7 +67,13 @@ def build_web(app: App) -> Starlette:
 
 @asynccontextmanager
 async def _lifespan(web: Starlette) -> AsyncIterator[None]:
-    yield
+    desk: Desk = web.state.desk
+    # what was answered before a restart and not dealt with
+    desk.deal_soon()
+    try:
+        yield
+    finally:
+        desk.close()
 
 
 def _public_routes() -> list[Route]:
@@ -85,6 +91,26 @@ def _public_routes() -> list[Route]:
         Route("/static/{name}", _static),
         Route("/favicon.ico", _favicon),
         Route("/robots.txt", _robots),
+    ]
+
+
+def _personal_routes() -> list[Route]:
+    both = ["GET", "POST"]
+    return [
+        Route("/subscribe", public(joining.subscribe_page, ("topic",))),
+        Route("/subscribe", private(post=joining.subscribe), methods=["POST"]),
+        Route("/subscribe/match", private(post=joining.match), methods=["POST"]),
+        Route("/confirm/{token}", private(joining.confirm_page, joining.confirm), methods=both),
+        Route("/preferences/{token}", private(own.preferences_page, own.preferences), methods=both),
+        Route("/preferences/{token}/data.json", private(own.export)),
+        Route(
+            "/unsubscribe/{token}",
+            private(leaving.unsubscribe_page, leaving.unsubscribe, from_anywhere=True),
+            methods=both,
+        ),
+        Route("/feedback/{token}", private(votes.feedback_page, votes.feedback), methods=both),
+        Route("/edition/{token}", private(letters.edition_page)),
+        Route("/feed/{token}.{form:feed}", private(letters.private_feed)),
     ]
 
 
@@ -159,7 +185,7 @@ async def _our_error(request: Request, error: DigestError) -> Response:
             )
             return await _notice(request, title, text, 404)
         case BadInput():
-            return await _notice(request, "That cannot be used", _sentence(str(error)), 400)
+            return await _notice(request, "That cannot be used", joining.sentence(str(error)), 400)
         case StoreError():
             log.error("a page could not be made: %s", error)
             busy = isinstance(error, StoreBusy)
@@ -179,7 +205,3 @@ async def _notice(
         return desk.notice(title, text, status=status, link=link)
 
     return await desk.work(make)
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

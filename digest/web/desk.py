@@ -6,7 +6,10 @@ Handlers run in threads, a few at a time; `work` is the door to them. Made by ap
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -17,15 +20,20 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from digest.account import Accounts
 from digest.app import App
 from digest.compose.links import Links
+from digest.errors import StoreError
 from digest.find import Finder
+from digest.signup import Intake
 from digest.templates import Templates
 from digest.web.cache import PageCache
 from digest.web.client import client_address, client_mark, networks
-from digest.web.forms import FormName, FormTokens
+from digest.web.forms import TOKEN_FIELD, Form, FormName, FormTokens
 from digest.web.page import Page, make_page
 from digest.web.stand import Stand, Version
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 #: handlers that work at the same time; more would only wait for each other and the database
@@ -51,6 +59,11 @@ class Desk:
         self.stand = Stand(app.editor, self.version)
         self.finder = Finder(app.store, self.stand.ranker)
         self.cache = PageCache(lambda: self.work(self.version.current))
+        self.intake = Intake(app.enrolment)
+        self.accounts = Accounts(app.enrolment, app.tokens)
+        self.lookback = timedelta(days=app.settings.edition.lookback_days)
+        # one after the other, behind the answers
+        self._after = ThreadPoolExecutor(max_workers=1, thread_name_prefix="signups")
 
     @cached_property
     def _limiter(self) -> anyio.CapacityLimiter:
@@ -60,6 +73,20 @@ class Desk:
     async def work(self, do: Callable[..., T], *values: object) -> T:
         """Do something that takes time or asks the database, in a thread."""
         return await anyio.to_thread.run_sync(do, *values, limiter=self._limiter)
+
+    def deal_soon(self) -> None:
+        """Have the sign-ups that wait dealt with, behind the back of whoever sent one."""
+        self._after.submit(self._deal)
+
+    def _deal(self) -> None:
+        try:
+            self.intake.deal(self.app.now())
+        except StoreError as error:
+            log.warning("sign-ups wait: %s; the next one, or a restart, tries again", error)
+
+    def close(self) -> None:
+        """Finish what was promised in answers."""
+        self._after.shutdown(wait=True)
 
     def client(self, request: Request) -> str:
         """A mark of who is asking; see client.py."""
@@ -102,6 +129,14 @@ class Desk:
             link=link,
             link_text=link_text or "To the front page",
         )
+
+    def below(self, link: str) -> str:
+        """One of our links as a path, for pages that are read under another name too."""
+        return self.base + link.removeprefix(self.links.home)
+
+    def check_form(self, form: Form, name: FormName, bound_to: int = 0) -> None:
+        """Raise Refused unless the form carries the token that form_token gave."""
+        self.form_tokens.check(name, bound_to, form.one(TOKEN_FIELD), self.app.now())
 
     def form_token(self, form: FormName, bound_to: int = 0) -> str:
         """The hidden field of a form."""
