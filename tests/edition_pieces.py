@@ -1,11 +1,16 @@
-"""Editions made by hand, for tests of what is stored and delivered."""
+"""Editions made by hand, and an editor with usual rules and papers to pick from."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from digest.model import Edition, Entry, Item, Parts, Pick, Reason, ReasonKind
-from tests.store_pieces import NOW
+from digest.edition import EditionRules, Editor
+from digest.model import Edition, Entry, InterestKind, Item, Parts, Pick, Reason, ReasonKind
+from digest.rank import RankSettings
+from digest.store import Store
+from digest.store.people import Wish
+from tests.store_pieces import NOW, merge, paper
 
 
 def edition_of(subscriber_id: int, *items: Item, due_at: datetime = NOW) -> Edition:
@@ -36,4 +41,36 @@ def edition_of(subscriber_id: int, *items: Item, due_at: datetime = NOW) -> Edit
         ),
         considered=10,
         interests=1,
+    )
+
+
+RULES = EditionRules(
+    lookback=timedelta(days=7),
+    catch_up=timedelta(hours=20),
+    send_empty=False,
+    domain="example.org",
+    rank=RankSettings(),
+)
+ATTENTION = Wish(kind=InterestKind.KEYWORD, value="attention")
+
+
+def editor(store: Store, **changes: object) -> Editor:
+    return Editor(store, replace(RULES, **changes))  # type: ignore[arg-type]
+
+
+def list_papers(store: Store, now: datetime = NOW, start: int = 1, number: int = 3) -> None:
+    """So many papers on attention, first listed then."""
+    merge(
+        store,
+        *(
+            paper(
+                f"2603.{n:05}",
+                position=n,
+                title=f"Attention of kind {n} for the {'abcdefghijklmnopqrstuvwxyz'[n % 26]} task",
+                abstract=f"We study attention number {n} and what it attends to.",
+                votes=5 + n,
+            )
+            for n in range(start, start + number)
+        ),
+        now=now,
     )

@@ -2,61 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
+from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sqlalchemy import insert, select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from digest.clock import local_date
-from digest.edition import EditionRules, Editor, plan_slots
-from digest.model import Cadence, InterestKind, OutboxState, Section, Status, Subscriber
-from digest.rank import RankSettings
+from digest.model import OutboxState, Status
 from digest.store import Store, editions, outbox, people
-from digest.store.people import Wish
-from digest.store.schema import edition, pick, subscriber, wording
+from digest.store.schema import edition, pick
 from digest.store.schema import outbox as rows
 from tests.databases import Databases
-from tests.edition_pieces import edition_of
-from tests.fakes import Crash, CrashingStore
+from tests.edition_pieces import ATTENTION, edition_of, editor, list_papers
 from tests.store_pieces import DAY, HOUR, NOW, add_person, count, item_of, merge, paper
-from tests.test_clock import moments, zones
-
-RULES = EditionRules(
-    lookback=timedelta(days=7),
-    catch_up=timedelta(hours=20),
-    send_empty=False,
-    domain="example.org",
-    rank=RankSettings(),
-)
-ATTENTION = Wish(kind=InterestKind.KEYWORD, value="attention")
-
-
-def editor(store: Store, **changes: object) -> Editor:
-    return Editor(store, replace(RULES, **changes))  # type: ignore[arg-type]
-
-
-def list_papers(store: Store, now: datetime = NOW, start: int = 1, number: int = 3) -> None:
-    """So many papers on attention, first listed then."""
-    merge(
-        store,
-        *(
-            paper(
-                f"2603.{n:05}",
-                position=n,
-                title=f"Attention of kind {n} for the {'abcdefghijklmnopqrstuvwxyz'[n % 26]} task",
-                abstract=f"We study attention number {n} and what it attends to.",
-                votes=5 + n,
-            )
-            for n in range(start, start + number)
-        ),
-        now=now,
-    )
 
 
 def messages(store: Store) -> list[tuple[str, str | None]]:
@@ -77,101 +35,6 @@ def next_due(store: Store, subscriber_id: int = 1) -> datetime | None:
         found = people.get_subscriber(tx, subscriber_id)
     assert found is not None
     return found.next_edition_at
-
-
-# Which slots have passed
-
-
-def person(
-    *,
-    due: datetime = NOW,
-    zone: str = "UTC",
-    at: time = time(7, 0),
-    cadence: Cadence = Cadence.DAILY,
-) -> Subscriber:
-    return Subscriber(
-        id=1,
-        email="ann@example.org",
-        status=Status.CONFIRMED,
-        zone=zone,
-        send_at=at,
-        cadence=cadence,
-        max_items=12,
-        created_at=NOW - DAY,
-        next_edition_at=due,
-    )
-
-
-def test_a_slot_that_has_just_come_is_served() -> None:
-    slots = plan_slots(person(), NOW, RULES.catch_up)
-
-    assert (slots.missed, slots.due, slots.next_at) == ((), NOW, NOW + DAY)
-
-
-def test_a_slot_is_served_late_within_the_time_to_catch_up() -> None:
-    just_in_time = plan_slots(person(), NOW + timedelta(hours=20), RULES.catch_up)
-    too_late = plan_slots(person(), NOW + timedelta(hours=20, microseconds=1), RULES.catch_up)
-
-    assert just_in_time.due == NOW
-    assert (too_late.due, too_late.missed) == (None, (NOW,))
-    assert just_in_time.next_at == too_late.next_at == NOW + DAY
-
-
-def test_a_daemon_off_for_three_days_serves_the_last_slot_and_notes_the_others() -> None:
-    slots = plan_slots(person(), NOW + 3 * DAY + HOUR, RULES.catch_up)
-
-    assert slots.missed == (NOW, NOW + DAY, NOW + 2 * DAY)
-    assert (slots.due, slots.next_at) == (NOW + 3 * DAY, NOW + 4 * DAY)
-
-
-def test_a_weekly_slot_missed_by_three_days_is_not_made_up_for() -> None:
-    monday = datetime(2026, 3, 9, 7, tzinfo=UTC)
-    slots = plan_slots(person(due=monday, cadence=Cadence.WEEKLY), monday + 3 * DAY, RULES.catch_up)
-
-    assert (slots.missed, slots.due) == ((monday,), None)
-    assert slots.next_at == monday + 7 * DAY
-
-
-def test_a_daemon_off_for_years_does_not_list_every_day() -> None:
-    slots = plan_slots(person(due=NOW - 1000 * DAY), NOW, RULES.catch_up)
-
-    assert len(slots.missed) == 31
-    assert slots.missed[-1] == NOW - DAY
-    assert slots.due == NOW
-
-
-def test_a_zone_that_changed_its_rules_overnight_makes_no_second_edition_of_a_date() -> None:
-    """What was planned by the old rules falls an hour before the slot of the new ones."""
-    slots = plan_slots(person(due=NOW - HOUR), NOW + HOUR, RULES.catch_up)
-
-    assert (slots.missed, slots.due) == ((), NOW)
-
-
-@settings(deadline=None)
-@given(
-    zones,
-    moments,
-    st.times().map(lambda t: t.replace(second=0, microsecond=0)),
-    st.sampled_from(Cadence),
-    st.timedeltas(timedelta(), timedelta(days=45)),
-    st.timedeltas(timedelta(), timedelta(hours=48)),
-)
-def test_however_late_we_look_each_local_date_is_served_or_missed_once(
-    zone: str, due: datetime, at: time, cadence: Cadence, late: timedelta, catch_up: timedelta
-) -> None:
-    now = due + late
-
-    slots = plan_slots(person(due=due, zone=zone, at=at, cadence=cadence), now, catch_up)
-
-    every = [*slots.missed, *([slots.due] if slots.due else [])]
-    assert all(slot <= now for slot in every)
-    assert slots.next_at > now
-    dates = [local_date(slot, zone) for slot in every]
-    assert all(one < other for one, other in pairwise(dates))
-    if slots.due is not None:
-        assert now - slots.due <= catch_up
-    if every and len(every) < 31:
-        assert min(dates) == local_date(due, zone)
 
 
 # One pass
@@ -392,103 +255,6 @@ def test_a_zone_that_has_gone_from_the_data_stops_nobody(store: Store) -> None:
     assert next_due(store, 1) == NOW + DAY
 
 
-# What happens in between
-
-
-class Meddling(Store):
-    """A store in which something happens between looking who is due and writing it down."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.meddle: list[tuple[str, object]] = []
-
-    def write(self):  # type: ignore[no-untyped-def]
-        if self.meddle:
-            name, value = self.meddle.pop()
-            with super().write() as tx:
-                tx.execute(update(subscriber).where(subscriber.c.id == 1).values({name: value}))
-        return super().write()
-
-
-@pytest.mark.parametrize(
-    "change", [("status", Status.UNSUBSCRIBED), ("next_edition_at", NOW + 9 * DAY)]
-)
-def test_who_leaves_or_is_served_elsewhere_meanwhile_gets_nothing(
-    store: Store, change: tuple[str, object]
-) -> None:
-    list_papers(store)
-    add_person(store)
-    add_person(store, "ben@example.org")
-    meddling = Meddling(store.url)
-    meddling.meddle.append(change)
-
-    report = editor(meddling).make_due(NOW)
-
-    meddling.close()
-    assert report.made == 1
-    with store.read() as tx:
-        assert set(tx.execute(select(rows.c.subscriber_id)).scalars()) == {2}
-
-
-def test_processes_that_serve_the_same_people_make_each_edition_once(
-    postgres_store: Store,
-) -> None:
-    list_papers(postgres_store, number=20)
-    for n in range(450):
-        add_person(postgres_store, f"reader{n}@example.org")
-    ready = threading.Barrier(3)
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        mine = Store(postgres_store.url)
-        try:
-            ready.wait(10)
-            making = editor(mine)
-            for _ in range(20):
-                making.make_due(NOW)
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            mine.close()
-
-    threads = [threading.Thread(target=work) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert errors == []
-    assert count(postgres_store, edition) == count(postgres_store, rows) == 450
-
-
-def test_dying_between_any_two_writes_makes_each_edition_once(databases: Databases) -> None:
-    writes = 0
-    while True:
-        url = databases.fresh()
-        store = Store(url)
-        list_papers(store)
-        for n in range(210):
-            add_person(store, f"reader{n}@example.org")
-        dying = CrashingStore(url, writes=writes)
-        try:
-            editor(dying).make_due(NOW)
-            died = False
-        except Crash:
-            died = True
-        assert count(store, edition) == count(store, rows)
-
-        editor(store).make_due(NOW)
-
-        assert count(store, edition) == count(store, rows) == 210
-        dying.close()
-        store.close()
-        databases.drop(url)
-        writes += 1
-        if not died:
-            break
-    assert writes >= 3
-
-
 # Looking without writing
 
 
@@ -552,57 +318,3 @@ def test_what_a_mail_said_stays_what_it_said(store: Store) -> None:
 
     with store.read() as tx:
         assert editions.load_editions(tx, [1]) == before
-
-
-# The shelf
-
-
-def test_editions_come_back_as_they_were_stored(store: Store) -> None:
-    list_papers(store)
-    ann, ben = add_person(store), add_person(store, "ben@example.org")
-    items = [item_of(store, f"arxiv:2603.0000{n}") for n in (3, 1, 2)]
-    whole = edition_of(ann, *items)
-    one, two, three = whole.entries
-    rising = replace(three, pick=replace(three.pick, section=Section.RISING, position=1))
-    made = [
-        replace(whole, entries=(one, two), rising=(rising,), note="a note"),
-        replace(edition_of(ben, *items), local_on=date(2026, 3, 12), zone="Asia/Tokyo"),
-    ]
-
-    with store.write() as tx:
-        ids = editions.add_editions(tx, made)
-
-    with store.read() as tx:
-        loaded = editions.load_editions(tx, [*ids, 999])
-    emails = ("ann@example.org", "ben@example.org")
-    assert loaded == {
-        i: replace(e, id=i, email=email) for i, e, email in zip(ids, made, emails, strict=True)
-    }
-
-
-def test_the_same_words_are_stored_once(store: Store) -> None:
-    list_papers(store)
-    item = item_of(store, "arxiv:2603.00001")
-    ids = [add_person(store, f"reader{n}@example.org") for n in range(5)]
-
-    with store.write() as tx:
-        editions.add_editions(tx, [edition_of(i, item) for i in ids])
-
-    assert count(store, wording) == 1
-
-
-def test_nothing_made_is_nothing_stored(store: Store) -> None:
-    with store.write() as tx:
-        assert editions.add_editions(tx, []) == []
-
-
-def test_an_item_stored_by_hand_without_its_wording_is_refused(store: Store) -> None:
-    """Whatever is picked can be shown again: the wording is no option."""
-    ann = add_person(store)
-    with store.write() as tx:
-        (edition_id,) = editions.add_editions(tx, [edition_of(ann)])
-    values = {"edition_id": edition_id, "section": "pick", "position": 1, "subscriber_id": ann}
-
-    with pytest.raises(IntegrityError), store.write() as tx:
-        told = {"score": 0.5, "match": 0.5, "trend": 0.5, "freshness": 0.5, "shown": []}
-        tx.execute(insert(pick).values(wording_id=None, **values, **told))
