@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from digest.mail import TransportOptions, build_transport
-from digest.model import Envelope, Fate
+from digest.model import Envelope, Fate, Outcome
 from tests.mail_runs import MailRun, make_envelope, run_mail
 from tests.smtp_servers import Act, Moment, Rule, ScriptedServer, closed_port
 
@@ -300,6 +300,30 @@ def test_three_messages_do_not_open_sixty_four_connections() -> None:
 
     assert run.with_fate(Fate.ACCEPTED) == [1, 2, 3]
     assert server.connections <= 3
+
+
+def test_a_goodbye_while_idle_is_no_fault_of_the_next_message() -> None:
+    rule = at("END", b"250 2.0.0 taken\r\n421 4.4.2 idle too long\r\n", lambda m: m.connection == 1)
+    envelopes = iter([make_envelope(1), make_envelope(2)])
+    first_is_through = asyncio.Event()
+    fates: dict[int, Fate] = {}
+
+    async def take() -> Envelope | None:
+        envelope = next(envelopes, None)
+        if envelope is not None and envelope.outbox_id == 2:
+            await asyncio.wait_for(first_is_through.wait(), 10)
+        return envelope
+
+    async def report(outcome: Outcome) -> None:
+        fates[outcome.outbox_id] = outcome.fate
+        first_is_through.set()
+
+    with ScriptedServer(rule) as server:
+        transport = build_transport(replace(OPTIONS, port=server.port))
+        asyncio.run(transport.run(take, report))
+
+    assert fates == {1: Fate.ACCEPTED, 2: Fate.ACCEPTED}
+    assert server.connections == 2
 
 
 # -- servers that do not speak SMTP

@@ -28,7 +28,9 @@ class Transport(Protocol):
         """Hand over every message that take() gives until it gives None; report each one once.
 
         take() and report() are each called by one task at a time, but a take() that waits holds
-        up neither reports nor messages under way. At most `TransportOptions.connections` messages
+        up neither reports nor messages under way; nor is it cut short when the relay fails, and
+        what it gives then is reported TEMPORARY. Only the end of run() itself, by a cancellation
+        or an error of report(), cancels a take(). At most `TransportOptions.connections` messages
         are ever in doubt: on the wire in full, or answered and not yet through report().
 
         Raises TransportError when no mail can be handed over at all (relay unreachable, TLS or
