@@ -1,0 +1,77 @@
+"""What a DKIM signature costs, against the bare signature in the same run.
+
+    python benchmarks/signing.py [--size 80000] [--rounds 9]
+
+The bare signature is what `cryptography` needs for the key alone; ours adds parsing, canonical
+forms and the hash of the body. dkimpy is the usual way. CPU time of one thread, medians of rounds
+in which each has its turn; only ratios inside one run mean anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import dkim
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from digest.mail.dkim import DkimSigner
+
+LINE = (
+    b'<td style=3D"padding:0 24px">We show that sparse attention https://example.org/abs/2401=\r\n'
+)
+HEAD = (
+    b"From: Trending Papers <digest@example.org>\r\nTo: ada@example.net\r\n"
+    b"Subject: Papers of the day\r\nDate: Wed, 11 Mar 2026 07:30:00 +0000\r\n"
+    b"Message-ID: <1@example.org>\r\nReply-To: hello@example.org\r\nMIME-Version: 1.0\r\n"
+    b"Content-Type: multipart/alternative; boundary=x\r\nList-Id: a <a.example.org>\r\n"
+    b"List-Unsubscribe: <https://example.org/unsubscribe/WyJ1IiwxMl0.abcdefghijklm>\r\n"
+    b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\nAuto-Submitted: auto-generated\r\n"
+)
+
+
+def cpu_ms(work: Callable[[], object], times: int) -> float:
+    started = time.process_time()
+    for _ in range(times):
+        work()
+    return (time.process_time() - started) / times * 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--size", type=int, default=80_000)
+    parser.add_argument("--rounds", type=int, default=9)
+    arguments = parser.parse_args()
+    message = HEAD + b"\r\n" + LINE * (arguments.size // len(LINE))
+    rsa_key = rsa.generate_private_key(65537, 2048)
+    ed_key = ed25519.Ed25519PrivateKey.generate()
+    form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pem = rsa_key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    rsa_signer = DkimSigner("example.org", "mail", rsa_key.private_bytes(*form))
+    ed_signer = DkimSigner("example.org", "ed", ed_key.private_bytes(*form))
+    short = message[:1500]
+    work: dict[str, tuple[Callable[[], object], int]] = {
+        "bare RSA-2048": (lambda: rsa_key.sign(short, PKCS1v15(), hashes.SHA256()), 200),
+        "RSA-2048": (lambda: rsa_signer.sign(message), 200),
+        "Ed25519": (lambda: ed_signer.sign(message), 400),
+        "dkimpy RSA-2048": (lambda: dkim.sign(message, b"mail", b"example.org", pem), 10),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(arguments.rounds):
+        for name, (call, times) in work.items():
+            taken[name].append(cpu_ms(call, times))
+    bare = statistics.median(taken["bare RSA-2048"])
+    print(f"{len(message)} bytes      CPU ms (min-max)         x bare")
+    for name, samples in taken.items():
+        middle = statistics.median(samples)
+        spread = f"({min(samples):.3f}-{max(samples):.3f})"
+        print(f"{name:17}{middle:8.3f} {spread:18}{middle / bare:6.2f}")
+
+
+if __name__ == "__main__":
+    main()
