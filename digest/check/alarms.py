@@ -20,9 +20,9 @@ UNCERTAIN = "alarms.uncertain"
 
 #: a source that could not be read for so long, or for three of its own periods, is lost
 _LOST_AFTER = timedelta(hours=24)
-#: how old the sign of life of a role may be. A beat is noted when its work is done: a pass over
+#: how old the sign of life of a job may be. A beat is noted when its work is done: a pass over
 #: slow sources, or the delivery of a large day, takes its time
-_SILENT_AFTER = {
+SILENT_AFTER = {
     "collect": timedelta(hours=1),
     "edition": timedelta(minutes=15),
     "deliver": timedelta(hours=1),
@@ -75,11 +75,13 @@ def judge_sending(store: Store) -> Iterator[Finding]:
     )
 
 
-def judge_heartbeat(store: Store, now: datetime) -> Iterator[Finding]:
-    """Whether the daemon's roles have shown signs of life."""
+def judge_heartbeat(
+    store: Store, silent_after: Mapping[str, timedelta], now: datetime
+) -> Iterator[Finding]:
+    """Whether the daemon's jobs have shown signs of life."""
     with store.read() as tx:
-        beats = {role: facts.get_fact(tx, f"heartbeat.{role}") for role in _SILENT_AFTER}
-    seen = {role: datetime.fromisoformat(beat) for role, beat in beats.items() if beat}
+        beats = {job: facts.get_fact(tx, f"heartbeat.{job}") for job in silent_after}
+    seen = {job: datetime.fromisoformat(beat) for job, beat in beats.items() if beat}
     if not seen:
         yield yellow(
             HEARTBEAT,
@@ -87,11 +89,11 @@ def judge_heartbeat(store: Store, now: datetime) -> Iterator[Finding]:
             "start `digest run`; see docs/install.md for the service",
         )
         return
-    silent = [role for role, at in seen.items() if now - at > _SILENT_AFTER[role]]
-    for role in silent:
+    silent = [job for job, at in seen.items() if now - at > silent_after[job]]
+    for job in silent:
         yield red(
             HEARTBEAT,
-            f"the role {role} gave its last sign of life on {seen[role]:%Y-%m-%d at %H:%MZ}",
+            f"the job {job} gave its last sign of life on {seen[job]:%Y-%m-%d at %H:%MZ}",
             "look whether `digest run` is running: systemctl status digest, journalctl -u digest",
         )
     if not silent:

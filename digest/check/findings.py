@@ -22,6 +22,7 @@ NAMES = (
     "relay.tls",
     "relay.login",
     "relay.extensions",
+    "bounces.mailbox",
     "dns.mx",
     "dns.spf",
     "dns.dkim",

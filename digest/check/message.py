@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from email.message import EmailMessage, Message
 
 from digest.check.domains import is_freemail
-from digest.check.findings import Finding, green, red
+from digest.check.findings import Finding, green, red, yellow
 from digest.check.runner import Check
 from digest.check.sample import SampleMail, parse, unsubscribe_links
 from digest.model import Envelope
@@ -40,8 +40,14 @@ def checks(mail: SampleMail) -> Iterator[Check]:
         return [judge_from(domain, is_freemail=is_freemail(domain))]
 
     yield Check(name="mail.from", look=judge_sender)
-    yield Check(name=SAMPLE, look=lambda: judge_sample(mail.envelope))
+    yield Check(name=SAMPLE, look=lambda: _judge_made(mail))
     yield Check(name=HEADERS, look=lambda: judge_headers(mail.envelope))
+
+
+def _judge_made(mail: SampleMail) -> list[Finding]:
+    found = list(judge_sample(mail.envelope))
+    advice = "correct it, or take it out of your folder ([mail] templates)"
+    return found + [yellow(SAMPLE, complaint, advice) for complaint in mail.complaints]
 
 
 def judge_sample(envelope: Envelope) -> Iterator[Finding]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from digest.app import App
-from digest.check import alarms, database, message, relay, site, sources
+from digest.check import alarms, bounces, database, message, relay, site, sources
 from digest.check.findings import (
     NAMES,
     CheckReport,
@@ -164,7 +164,7 @@ class _Plan:
                 partial(database.judge_writable, store),
                 partial(alarms.judge_sources, store, every, self._now),
                 partial(alarms.judge_sending, store),
-                partial(alarms.judge_heartbeat, store, self._now),
+                partial(alarms.judge_heartbeat, store, self._silent_after(), self._now),
                 partial(alarms.judge_uncertain, store, holds=holds),
             )
             for name, look in zip(names, looks, strict=True):
@@ -177,6 +177,13 @@ class _Plan:
                 name=database.SPACE,
                 look=lambda: [database.judge_space(*database.measure_space(path), path)],
             )
+
+    def _silent_after(self) -> dict[str, timedelta]:
+        """How old the signs of life of each job may be."""
+        mailbox = self._settings.bounces
+        if mailbox.kind == "none":
+            return alarms.SILENT_AFTER
+        return alarms.SILENT_AFTER | {"bounces": max(timedelta(hours=1), 3 * mailbox.every)}
 
     # -- the sources
 
@@ -213,12 +220,12 @@ class _Plan:
         alone = App(self._settings.model_copy(update={"sources": (source,)}), self._app.clock)
         return alone.planned[source.name].source
 
-    # -- what leaves: relay and DNS
+    # -- what leaves and what comes back: relay, DNS, bounces
 
     def _outgoing(self) -> Iterator[Check]:
         if not self._sends_mail:
             yield Check(name=relay.CONNECTION, look=lambda: [self._no_relay()])
-            self._skip([*_RELAY[1:], *_DNS], "no mail is sent")
+            self._skip([*_RELAY[1:], bounces.MAILBOX, *_DNS], "no mail is sent")
             return
         from digest.check.dns import checks as dns_checks
 
@@ -226,6 +233,16 @@ class _Plan:
         yield from self._unless_offline(probe, names=_RELAY)
         asked = dns_checks(self._settings, self._options.name_server)
         yield from self._unless_offline(*asked, names=_DNS)
+        yield from self._returning()
+
+    def _returning(self) -> Iterator[Check]:
+        """The mailbox of bounces; a Maildir is near."""
+        kind = self._settings.bounces.kind
+        if kind == "none":
+            yield Check(name=bounces.MAILBOX, look=lambda: [bounces.judge_no_mailbox()])
+            return
+        look = Check(name=bounces.MAILBOX, look=lambda: bounces.judge_mailbox(self._app.mailbox()))
+        yield from [look] if kind == "maildir" else self._unless_offline(look)
 
     def _no_relay(self) -> Finding:
         smtp = self._settings.smtp

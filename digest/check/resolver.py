@@ -59,8 +59,8 @@ def _split_port(text: str) -> tuple[str, int]:
     try:
         return str(ipaddress.ip_address(text.strip("[]"))), _DNS_PORT
     except ValueError:
-        host, _, port = text.rpartition(":")
-    if not host:
+        host, colon, port = text.rpartition(":")
+    if not colon:
         host, port = port, str(_DNS_PORT)
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise BadInput(f"{text!r} is no name server; write it like 192.0.2.53 or 192.0.2.53:5353")
@@ -125,8 +125,10 @@ class Resolver:
                 " and the name servers of that domain"
             ) from error
         except (dns.exception.DNSException, OSError, UnicodeError) as error:
+            is_refused = isinstance(error, dns.resolver.NoNameservers)
+            why = "its name servers fail" if is_refused else type(error).__name__
             raise LookupFailed(
-                f"what {kind} records {name} has cannot be found out"
-                f" ({type(error).__name__}); check the name, and the name servers of that domain"
+                f"what {kind} records {name} has cannot be found out ({why}); check the name, and"
+                " the name servers of that domain"
             ) from error
         return answer.rrset

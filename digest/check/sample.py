@@ -6,16 +6,31 @@ which nobody has, so that the links in it can be tried. Judged by message.py.
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 from digest.app import App
+from digest.compose.composer import Question
 from digest.errors import ConfigError, DigestError
 from digest.mail.dkim import DkimSigner, load_signer
-from digest.model import Edition, Entry, Envelope, Parts, Pick, Reason, ReasonKind, Section, Wording
+from digest.model import (
+    CONFIRM_WITHIN,
+    Edition,
+    Entry,
+    Envelope,
+    Parts,
+    Pick,
+    Reason,
+    ReasonKind,
+    Section,
+    Wording,
+)
 
 #: nobody's: ids begin at 1
 NOBODY = 0
@@ -41,6 +56,8 @@ class SampleMail:
         self._app = app
         self._lock = threading.Lock()
         self._made: Envelope | None = None
+        #: what was said of the operator's own templates when the mails were made
+        self.complaints: list[str] = []
 
     @property
     def from_domain(self) -> str:
@@ -68,13 +85,43 @@ class SampleMail:
         return unsubscribe_links(self.envelope.content)[0]
 
     def _make(self) -> Envelope:
-        edition = sample_edition(self._app.now(), items=self._app.settings.edition.max_items)
+        """The edition; the question to confirm is made beside it, to try its templates too."""
+        now = self._app.now()
+        composer = self._app.composer
+        edition = sample_edition(now, items=self._app.settings.edition.max_items)
         message_id = f"<check-{NOBODY:032x}@{self.from_domain}>"
-        made = self._app.composer.edition(edition, outbox_id=_OUTBOX_ID, message_id=message_id)
+        with _heard("digest.templates", self.complaints):
+            made = composer.edition(edition, outbox_id=_OUTBOX_ID, message_id=message_id)
+            composer.confirmation(
+                Question(
+                    subscriber_id=NOBODY,
+                    email=edition.email,
+                    made_at=now,
+                    until=now + CONFIRM_WITHIN,
+                ),
+                outbox_id=_OUTBOX_ID,
+                message_id=message_id,
+            )
         signer = _signer(self._app)
         if signer is None or made.content.startswith(b"DKIM-Signature:"):
             return made
         return replace(made, content=signer.sign(made.content))
+
+
+@contextmanager
+def _heard(logger: str, into: list[str]) -> Iterator[None]:
+    """What that part of the program warns of meanwhile, also kept in a list."""
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            into.append(" ".join(record.getMessage().split()))
+
+    ear = Ear(logging.WARNING)
+    logging.getLogger(logger).addHandler(ear)
+    try:
+        yield
+    finally:
+        logging.getLogger(logger).removeHandler(ear)
 
 
 def _signer(app: App) -> DkimSigner | None:

@@ -22,6 +22,8 @@ from digest.mail.replies import Reply, ReplyReader
 from digest.mail.tls import make_context
 
 _PIECE_BYTES = 65_536
+#: seconds that a relay has to answer QUIT
+_QUIT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +145,11 @@ class _Attempt:
             self._certificate_until = datetime.fromtimestamp(ssl.cert_time_to_seconds(until), UTC)
 
     def _say_goodbye(self) -> None:
-        with suppress(OSError):
+        """QUIT and its answer, for a moment: nothing depends on it any more."""
+        self._until = min(self._until, time.monotonic() + _QUIT_S)
+        with suppress(OSError, ParseError):
             self._say(b"QUIT\r\n")
+            self._hear()
 
     def _say(self, line: bytes) -> None:
         if line:
