@@ -6,7 +6,7 @@ the token of the link, before it gets here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -157,13 +157,8 @@ class Accounts:
     def change_examples(
         self, subscriber_id: int, *, gone: Iterable[Wish], liked: Iterable[str], now: datetime
     ) -> None:
-        """Take back some liked or disliked papers, and add others by id or link.
-
-        Raises BadInput for one that names no paper.
-        """
-        new = [Wish(kind=InterestKind.LIKE, value=parse_key(text)) for text in liked]
-        if len(new) > INTERESTS_MAX:
-            raise BadInput(f"at most {INTERESTS_MAX} papers can be named at once")
+        """Take back some liked or disliked papers, and add others by their keys."""
+        new = [Wish(kind=InterestKind.LIKE, value=key) for key in liked]
         with self._store.write() as tx:
             for wish in gone:
                 if wish.kind in _KINDS.values():
@@ -215,6 +210,13 @@ class Accounts:
                 for bounce in returned
             ],
         }
+
+
+def read_papers(texts: Sequence[str]) -> tuple[str, ...]:
+    """The keys of papers named by id or link. Raises BadInput for one that names none."""
+    if len(texts) > INTERESTS_MAX:
+        raise BadInput(f"at most {INTERESTS_MAX} papers can be named at once")
+    return tuple(dict.fromkeys(parse_key(text) for text in texts))
 
 
 def _address_key(subscriber: Subscriber) -> str:

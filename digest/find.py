@@ -34,6 +34,8 @@ _COMPARED = 60
 #: hits by words from which a query's meaning is learnt
 _LEARNT_FROM = 6
 _SHORTEST_WORD = 3
+#: what is less like than that share of the best is not shown
+_LIKENESS_SHARE = 0.4
 #: which words are common is learnt again when the archive has grown by that factor
 _LEARN_AGAIN = 1.25
 QUERY_CHARACTERS_MAX = 300
@@ -96,11 +98,12 @@ class Finder:
             ids = find_any(tx, words, filters, limit=_COMPARED + len(known))
             items = items_by_id(tx, [i for i in ids if i not in known][:_COMPARED])
         found = [items[i] for i in ids if i in items]
-        own = " ".join(title for title, _ in texts), texts[0][1]
+        own = " ".join(title for title, _ in texts), " ".join(abstract for _, abstract in texts)
         order = self._ranker(now).similar(
             own, [(item.title, item.abstract) for item in found], limit
         )
-        return tuple(found[at] for at, _ in order)
+        bar = max((likeness for _, likeness in order), default=0.0) * _LIKENESS_SHARE
+        return tuple(found[at] for at, likeness in order if likeness >= bar)
 
     def _usual(self, now: datetime) -> Words:
         """Which words are common in recent texts; learnt anew as the archive grows."""
@@ -125,6 +128,10 @@ class Words:
         """In which share of the texts a stem occurs, 0…1."""
         return self.counts.get(word, 0) / max(self.texts, 1)
 
+    def is_alone(self, word: str) -> bool:
+        """Whether no two texts of the archive have it, as far as the sample can tell."""
+        return self.texts < _SAMPLE and self.counts.get(word, 0) < 2
+
     def is_common(self, word: str) -> bool:
         """Whether so many texts have it that it tells nothing."""
         return self.counts.get(word, 0) > max(_COMMON_TEXTS, _COMMON_SHARE * self.texts)
@@ -141,8 +148,8 @@ def count_words(texts: Sequence[Text]) -> Words:
 def telling_words(texts: Iterable[Text], usual: Words, *, limit: int) -> tuple[str, ...]:
     """The words that say most about what texts are about: often here, seldom elsewhere.
 
-    The first text's words come first; words of the others must occur in two texts, for one text
-    alone has chance words.
+    The first text's words come first; words of the others must occur in two of them, where there
+    are as many, for one text alone has chance words.
     """
     first, *others = ([w for w in split_words(f"{t} {t} {a}") if _tells(w)] for t, a in texts)
     spelling = {stem(word): word for words in (*reversed(others), first) for word in words}
@@ -150,10 +157,10 @@ def telling_words(texts: Iterable[Text], usual: Words, *, limit: int) -> tuple[s
     there = Counter(s for words in others for s in set(map(stem, words)))
     own = sorted(here, key=lambda s: (-(1 + here[s]) * _rarity(s, usual), s))
     learnt = sorted(
-        (s for s, count in there.items() if count > 1 and s not in here),
+        (s for s, count in there.items() if s not in here and (count > 1 or len(others) < 3)),
         key=lambda s: (-there[s] * _rarity(s, usual), s),
     )
-    chosen = [s for s in (*own, *learnt) if not usual.is_common(s)]
+    chosen = [s for s in (*own, *learnt) if not usual.is_common(s) and not usual.is_alone(s)]
     # nothing but common words: they have to do
     return tuple(spelling[s] for s in (chosen or own)[:limit])
 

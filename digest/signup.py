@@ -160,7 +160,8 @@ def _pack(choices: Choices) -> dict[str, Any]:
         "cadence": choices.cadence,
         "max_items": choices.max_items,
         "rising": choices.rising,
-        "wishes": {kind.value: list(values) for kind, values in choices.wishes.items()},
+        # pairs, for the database sorts the keys of an object
+        "wishes": [[kind, list(values)] for kind, values in choices.wishes.items()],
     }
 
 
@@ -171,5 +172,5 @@ def _unpack(packed: Mapping[str, Any]) -> Choices:
         cadence=Cadence(packed["cadence"]) if packed["cadence"] else None,
         max_items=packed["max_items"],
         rising=packed["rising"],
-        wishes={InterestKind(k): tuple(values) for k, values in packed["wishes"].items()},
+        wishes={InterestKind(kind): tuple(values) for kind, values in packed["wishes"]},
     )

@@ -15,6 +15,7 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from digest.account import read_papers
 from digest.clock import local_date
 from digest.compose.view import shown_title
 from digest.errors import BadInput
@@ -105,7 +106,7 @@ def _save(desk: Desk, request: Request, form: Form, subscriber: Subscriber) -> R
     pause = form.one("pause")
     if pause and pause not in ("keep", "none", *_PAUSES):
         raise BadInput("choose how long to pause")
-    liked = lines(form.one("likes"))
+    liked = read_papers(lines(form.one("likes")))
     desk.app.enrolment.change(subscriber.id, choices, now=now)
     desk.accounts.change_examples(
         subscriber.id, gone=_unticked(desk, form, subscriber), liked=liked, now=now
