@@ -8,6 +8,7 @@ each is written down as a reading, and the next pass tries again.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -64,11 +65,23 @@ class SourceReport:
 class _Tally:
     """What the pages of one question add up to."""
 
+    #: items that an earlier way of asking brought in before it failed: new, and known to this one
+    before: int = 0
     entries: int = 0
     broken: list[str] = field(default_factory=list)
     new: int = 0
     merged: int = 0
     rest: str | None = None
+
+    def counted(self, reading: Reading) -> Reading:
+        """The reading with these numbers in it."""
+        return replace(
+            reading,
+            entries=self.entries,
+            new=self.before + self.new,
+            merged=max(0, self.merged - self.before),
+            broken=len(self.broken),
+        )
 
 
 class Collector:
@@ -85,7 +98,7 @@ class Collector:
     def collect_due(
         self, now: datetime, stop: Callable[[], bool] = lambda: False
     ) -> tuple[SourceReport, ...]:
-        """One pass over the sources whose time has come; `stop` ends it after the current one."""
+        """One pass over the sources whose time has come; `stop` ends it after this question."""
         every = {name: planned.every for name, planned in self._planned.items()}
         with self._store.read() as tx:
             names = memory.due_sources(tx, every, now)
@@ -110,23 +123,33 @@ class Collector:
             with self._store.write() as tx:
                 mine = memory.claim_source(tx, name, owner=self._owner, lease=_LEASE)
             if mine:
-                reports.append(self._read_source(self._planned[name], now))
+                reports.append(self._read_source(self._planned[name], now, stop))
         return tuple(reports)
 
-    def _read_source(self, planned: Planned, now: datetime) -> SourceReport:
-        """Ask all that the source wants to know now, and plan its next reading."""
+    def _read_source(
+        self, planned: Planned, now: datetime, stop: Callable[[], bool]
+    ) -> SourceReport:
+        """Ask all that the source wants to know now, and plan its next reading.
+
+        Stopped on the way, it is due again at once.
+        """
         source = planned.source
         with self._store.read() as tx:
             known = memory.memory(tx, source.name, since=now - _MEMORY)
             usual = memory.usual_length(tx, source.name)
         readings = []
         retry_after: timedelta | None = None
-        for request in source.requests(known, now):
+        questions = deque(source.requests(known, now))
+        while questions:
+            request = questions.popleft()
             reading, failure = self._read(source, request, now=now, usual=usual)
             readings.append(reading)
             if isinstance(failure, FetchError) and not failure.permanent:
                 # the next question would meet the same trouble, and add to it
                 retry_after = timedelta(seconds=failure.retry_after_s or 0)
+                break
+            if questions and stop():
+                planned = replace(planned, every=timedelta())
                 break
         report = SourceReport(
             name=source.name, readings=tuple(readings), error=_what_went_wrong(readings)
@@ -169,14 +192,20 @@ class Collector:
         The error is the first way's, and None when one of them succeeded.
         """
         errors: list[DigestError] = []
-        reading = _failed(source, request, now)
+        tally = _Tally()
+        reading = _reading(source, request, now)
         way: Request | None = request
         while way is not None:
             try:
-                reading = _judged(*self._take(source, way, now), request=way, usual=usual)
+                reading = self._take(source, way, tally, now=now)
+                reading = _judged(reading, tally.rest, request=way, usual=usual)
                 break
             except (FetchError, ParseError) as error:
                 errors.append(error)
+                # pages that came before the bad one are in: they count
+                told = tally.counted(replace(reading, state=ReadingState.FAILED))
+                reading = replace(told, entries=max(told.entries, reading.entries))
+                tally = _Tally(before=tally.before + tally.new)
                 way = way.instead
         said = [str(error) for error in errors]
         if errors and reading.state is not ReadingState.FAILED:
@@ -185,37 +214,25 @@ class Collector:
         reading = replace(reading, error="; ".join(said) or None)
         with self._store.write() as tx:
             memory.add_reading(tx, reading, settled=request.settled)
+            if reading.state is ReadingState.SHORT:
+                # as long as it is short it is looked at again, not taken for unchanged
+                memory.put_validator(tx, reading.url, etag=None, last_modified=None)
         failed = reading.state is ReadingState.FAILED
         return reading, errors[0] if failed else None
 
-    def _take(self, source: Source, request: Request, now: datetime) -> tuple[Reading, str | None]:
-        """Fetch, parse and merge the answer with its follow-up pages.
+    def _take(self, source: Source, request: Request, tally: _Tally, *, now: datetime) -> Reading:
+        """Fetch, parse and merge the answer with its follow-up pages into the tally.
 
-        The second value says why an empty listing would be nothing to worry about.
+        When it is empty, `tally.rest` says why that would be nothing to worry about.
         """
-        reading = Reading(
-            source=source.name,
-            label=request.label,
-            url=request.url,
-            read_at=now,
-            state=ReadingState.OK,
-        )
-        tally = _Tally()
+        reading = _reading(source, request, now)
         pages = [request]
         for page in pages:
             listing = self._ask(source, page, tally, now)
             if listing is None:
-                return replace(reading, state=ReadingState.UNCHANGED), None
+                return replace(tally.counted(reading), state=ReadingState.UNCHANGED)
             pages += listing.more if len(pages) < _PAGES_MAX else ()
-        reading = replace(
-            reading,
-            entries=tally.entries,
-            new=tally.new,
-            merged=tally.merged,
-            broken=len(tally.broken),
-            error=_about_broken(tally),
-        )
-        return reading, tally.rest
+        return replace(tally.counted(reading), error=_about_broken(tally))
 
     def _ask(
         self, source: Source, request: Request, tally: _Tally, now: datetime
@@ -248,13 +265,13 @@ class Collector:
         return listing
 
 
-def _failed(source: Source, request: Request, now: datetime) -> Reading:
+def _reading(source: Source, request: Request, now: datetime) -> Reading:
     return Reading(
         source=source.name,
         label=request.label,
         url=request.url,
         read_at=now,
-        state=ReadingState.FAILED,
+        state=ReadingState.OK,
     )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from digest.store import Store
+from tests.collect_pieces import LISTED, Collecting, write_days
 from tests.databases import (
     PG_URL_VARIABLE,
     Databases,
@@ -16,6 +18,9 @@ from tests.databases import (
     SqliteFiles,
     why_no_postgres,
 )
+from tests.fetching import PROXY_VARIABLES
+from tests.listing_server import ReplayServer
+from tests.store_pieces import NOW
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +76,38 @@ def postgres_store(postgres_databases: Databases) -> Iterator[Store]:
     yield store
     store.close()
     postgres_databases.drop(url)
+
+
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine's way to the internet is not the way to our own servers."""
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, no_proxies: None) -> Iterator[ReplayServer]:
+    """A host with a week of lists, that can be made to misbehave."""
+    with ReplayServer(write_days(tmp_path / "hub", LISTED), now=NOW) as server:
+        yield server
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[ReplayServer]:
+    """A second host, that always behaves."""
+    with ReplayServer(write_days(tmp_path / "other", {0: 2}), now=NOW) as server:
+        yield server
+
+
+@pytest.fixture
+def collecting(sqlite_store: Store, hub: ReplayServer, other: ReplayServer) -> Iterator[Collecting]:
+    """A collector of both hosts."""
+    made = Collecting(
+        sqlite_store,
+        {"hub": hub.url, "other": other.url},
+        timeout_s=0.7,
+        body_bytes_max=2_000_000,
+    )
+    yield made
+    made.close()
