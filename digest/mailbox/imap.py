@@ -174,7 +174,9 @@ def _our_errors(options: MailboxOptions) -> Iterator[None]:
     except TimeoutError as error:
         raise MailboxError(f"{where} did not answer within {options.timeout_s:g} s") from error
     except imaplib.IMAP4.error as error:
-        raise MailboxError(f"{where} refuses: {clean(str(error))[:200]}") from error
+        said = error.args[0] if error.args else ""
+        told = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        raise MailboxError(f"{where} refuses: {clean(told)[:200]}") from error
     except OSError as error:
         raise MailboxError(
             f"{where} cannot be reached: {error.strerror or error};"
