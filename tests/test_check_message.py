@@ -164,6 +164,7 @@ def test_a_site_without_https_has_no_unsubscribe_button() -> None:
 
     assert found.level == "red"
     assert "https" in found.advice
+    assert levels(judge_headers(made, sends_mail=False)) == ["yellow"]
 
 
 def test_other_words_than_one_click_are_red() -> None:

@@ -16,7 +16,7 @@ def judge_no_mailbox() -> Finding:
     return yellow(
         MAILBOX,
         "nobody reads what comes back: addresses that no longer exist are written to again",
-        "set kind and what belongs to it under [bounces]; see docs/bounces.md",
+        "set kind and what belongs to it under [bounces]; config.example.toml explains it",
     )
 
 

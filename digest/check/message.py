@@ -41,7 +41,8 @@ def checks(mail: SampleMail) -> Iterator[Check]:
 
     yield Check(name="mail.from", look=judge_sender)
     yield Check(name=SAMPLE, look=lambda: _judge_made(mail))
-    yield Check(name=HEADERS, look=lambda: judge_headers(mail.envelope))
+    sends_mail = mail.is_sent
+    yield Check(name=HEADERS, look=lambda: judge_headers(mail.envelope, sends_mail=sends_mail))
 
 
 def _judge_made(mail: SampleMail) -> list[Finding]:
@@ -108,11 +109,11 @@ def _judge_links(envelope: Envelope, text: Message, html: Message) -> list[Findi
     ]
 
 
-def judge_headers(envelope: Envelope) -> Iterator[Finding]:
+def judge_headers(envelope: Envelope, *, sends_mail: bool = True) -> Iterator[Finding]:
     """Every header that providers look for, and the envelope."""
     message = parse(envelope.content)
-    faults = [*_judge_presence(message), *_judge_one_click(message), *_judge_lines(envelope)]
-    faults += _judge_signature(message)
+    faults = [*_judge_presence(message), *_judge_one_click(message, sends_mail=sends_mail)]
+    faults += [*_judge_lines(envelope), *_judge_signature(message)]
     yield from faults
     if not faults:
         signed = ", signed" if "DKIM-Signature" in message else ""
@@ -131,11 +132,12 @@ def _judge_presence(message: Message) -> Iterator[Finding]:
             )
 
 
-def _judge_one_click(message: Message) -> Iterator[Finding]:
+def _judge_one_click(message: Message, *, sends_mail: bool) -> Iterator[Finding]:
     """RFC 8058: an https link, and the exact words beside it."""
+    trouble = red if sends_mail else yellow
     links = [part.strip(" <>") for part in str(message.get("List-Unsubscribe", "")).split(",")]
     if not links[0].startswith("https://"):
-        yield red(
+        yield trouble(
             HEADERS,
             "List-Unsubscribe is no https link, so no mail program shows its unsubscribe button",
             "give url under [site] an https address",

@@ -64,6 +64,11 @@ class SampleMail:
         return self._app.settings.mail.from_address.rpartition("@")[2].lower()
 
     @property
+    def is_sent(self) -> bool:
+        """Whether mails like it leave the machine at all."""
+        return self._app.settings.smtp.transport == "smtp"
+
+    @property
     def envelope(self) -> Envelope:
         """The mail, signed when there is a key. Raises what the composer raises."""
         with self._lock:
