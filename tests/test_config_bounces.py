@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from digest.bounce import tally
 from digest.config import describe
 from tests.config_folder import MINIMAL, Folder
+from tests.paths import REPO
 
+PAGE = (REPO / "docs" / "bounces.md").read_text("utf-8")
+EXAMPLES = [
+    re.sub(r"^   ", "", e, flags=re.M) for e in re.findall(r"```toml\n(.*?)```", PAGE, re.S)
+]
 IMAP = 'kind = "imap"\nhost = "imap.example.org"\nusername = "bounce"\npassword = "secret"\n'
 
 
@@ -82,3 +89,17 @@ def test_it_can_all_be_in_the_environment(folder: Folder) -> None:
 )
 def test_what_cannot_be_is_refused(folder: Folder, keys: str, problem: str) -> None:
     assert folder.problem(folder.with_keys("bounces", keys)).startswith(problem)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_examples_of_the_page_load(folder: Folder, example: str) -> None:
+    (folder.path / "bounces_password").write_text("secret\n")
+
+    assert folder.load(MINIMAL + example).bounces.kind in ("maildir", "imap")
+
+
+def test_the_page_tells_how_bounces_are_counted() -> None:
+    assert len(EXAMPLES) == 2
+    assert f"At {tally.THRESHOLD:g} the address is suppressed" in PAGE
+    assert f"{tally.QUIET_DAYS} days without a bounce" in PAGE
+    assert f"older than {tally.WINDOW_DAYS} days" in PAGE

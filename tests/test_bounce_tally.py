@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.bounce import is_too_much, score
-from digest.bounce.score import QUIET_DAYS, WINDOW_DAYS
+from digest.bounce.tally import QUIET_DAYS, WINDOW_DAYS
 from digest.model import BounceKind, Mark
 
 NOW = datetime(2026, 3, 11, 7, tzinfo=UTC)
