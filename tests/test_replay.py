@@ -21,7 +21,13 @@ from tests.listing_server import ReplayServer
 from tests.paths import LISTINGS, needs_shared
 from tests.replaying import END, PEOPLE, START, Person, live, opened
 
-pytestmark = [pytest.mark.slow, needs_shared, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.slow,
+    needs_shared,
+    pytest.mark.timeout(900),
+    # one worker: the three months are lived through once for all tests here
+    pytest.mark.xdist_group("replay"),
+]
 
 OFF_FROM = datetime(2026, 3, 11, tzinfo=UTC)
 OFF_UNTIL = datetime(2026, 3, 14, tzinfo=UTC)
