@@ -28,9 +28,9 @@ from digest.model import (
     Outcome,
     Subscriber,
 )
-from digest.store import Store, Transaction, facts, outbox, people
+from digest.store import Store, Transaction, claims, facts, people
 from digest.store import editions as shelf
-from digest.store.outbox import Claimed, Settlement
+from digest.store.claims import Claimed, Settlement
 from digest.verdict import decide, is_hard_bounce, later, refuse_late
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class Deliverer:
         report = DeliveryReport()
         now = self._clock.now()
         with self._store.write() as tx:
-            report.recovered = outbox.release_stale(tx, now=now, resend=self._rules.resend)
+            report.recovered = claims.release_stale(tx, now=now, resend=self._rules.resend)
         try:
             asyncio.run(_Run(self, report, stop).through(transport))
         except TransportError as error:
@@ -131,7 +131,7 @@ class Deliverer:
             self._settle(tx, settlements, bounced, now)
             if not claim:
                 return [], []
-            claimed = outbox.claim(tx, owner=self._owner, now=now, limit=self.group, lease=LEASE)
+            claimed = claims.claim(tx, owner=self._owner, now=now, limit=self.group, lease=LEASE)
             editions = self._reader.load(tx, [c.edition_id or 0 for c in claimed])
             asked = [c for c in claimed if c.kind is MessageKind.CONFIRMATION]
             readers = people.subscribers_by_id(tx, [c.subscriber_id for c in asked])
@@ -157,7 +157,7 @@ class Deliverer:
         now: datetime,
     ) -> None:
         """Write down what became of messages, and suppress the addresses that do not exist."""
-        ours = outbox.settle(tx, settlements, owner=self._owner, now=now)
+        ours = claims.settle(tx, settlements, owner=self._owner, now=now)
         lost = [s.id for s in settlements if s.state is OutboxState.FAILED and s.id in ours]
         shelf.forget_picks(tx, outbox_ids=lost)
         for row in bounced:

@@ -13,7 +13,7 @@ from typing import Any
 from digest.clock import day_bounds
 from digest.store import Store
 from digest.store.collecting import SourceDay, source_days
-from digest.store.outbox import Ledger, ledger
+from digest.store.ledger import Ledger, ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from digest.errors import BadInput
 from digest.model import Fate, OutboxState, Outcome
-from digest.store.outbox import Claimed, Settlement
+from digest.store.claims import Claimed, Settlement
 
 #: a message that could not be handed over in this time is given up
 GIVE_UP_AFTER = timedelta(hours=20)

@@ -27,7 +27,9 @@ from digest.model import (
     Subscriber,
 )
 from digest.store import Store, editions, facts, outbox, people
-from digest.store.outbox import Claimed, NewMessage
+from digest.store.claims import Claimed
+from digest.store.ledger import ledger
+from digest.store.outbox import NewMessage
 from digest.store.schema import outbox as rows
 from digest.store.schema import subscriber
 from digest.templates import Templates
@@ -102,7 +104,7 @@ class World:
     def check_account(self) -> None:
         """Whatever happened, each message is counted once."""
         with self.store.read() as tx:
-            assert outbox.ledger(tx, NOW.date()).adds_up
+            assert ledger(tx, NOW.date()).adds_up
 
 
 @pytest.fixture
@@ -537,6 +539,7 @@ def claimed(attempts: int = 1, first_tried_at: datetime = NOW) -> Claimed:
         id=1,
         kind=MessageKind.EDITION,
         subscriber_id=1,
+        email="ann@example.org",
         edition_id=1,
         message_id="<1@example.org>",
         attempts=attempts,

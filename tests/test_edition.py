@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from digest.model import OutboxState, Status
-from digest.store import Store, editions, outbox, people
+from digest.store import Store, editions, people
+from digest.store.ledger import ledger
 from digest.store.schema import edition, pick
 from digest.store.schema import outbox as rows
 from tests.databases import Databases
@@ -118,7 +119,7 @@ def test_a_day_without_anything_new_is_skipped_and_said_why(store: Store) -> Non
     assert reason
     assert next_due(store) == NOW + 2 * DAY
     with store.read() as tx:
-        assert outbox.ledger(tx, (NOW + DAY).date()).adds_up
+        assert ledger(tx, (NOW + DAY).date()).adds_up
 
 
 def test_nothing_collected_yet_is_a_reason_too(store: Store) -> None:
@@ -162,7 +163,7 @@ def test_a_daemon_that_was_off_sends_one_late_edition_and_accounts_for_the_rest(
     assert messages(store) == [("skipped", "missed: the daemon was down")] * 3 + [("queued", None)]
     for day in range(4):
         with store.read() as tx:
-            account = outbox.ledger(tx, (NOW + day * DAY).date())
+            account = ledger(tx, (NOW + day * DAY).date())
         assert (account.due, account.adds_up) == (1, True)
 
 

@@ -12,8 +12,11 @@ from sqlalchemy.exc import IntegrityError
 
 from digest.addresses import parse_address
 from digest.model import MessageKind, OutboxState, Status
-from digest.store import Store, outbox, people
-from digest.store.outbox import Claimed, Ledger, NewMessage, Settlement
+from digest.store import Store, claims, outbox, people
+from digest.store.claims import Claimed, Settlement
+from digest.store.ledger import Ledger
+from digest.store.ledger import ledger as ledger_of
+from digest.store.outbox import NewMessage
 from digest.store.schema import outbox as rows
 from tests.store_pieces import DAY, HOUR, NOW, add_person, count
 
@@ -56,19 +59,19 @@ def claim(
     lease: timedelta = LEASE,
 ) -> list[Claimed]:
     with store.write() as tx:
-        return outbox.claim(tx, owner=owner, now=now, limit=limit, lease=lease)
+        return claims.claim(tx, owner=owner, now=now, limit=limit, lease=lease)
 
 
 def settle(
     store: Store, *settlements: Settlement, owner: str = "one", now: datetime = NOW
 ) -> set[int]:
     with store.write() as tx:
-        return outbox.settle(tx, settlements, owner=owner, now=now)
+        return claims.settle(tx, settlements, owner=owner, now=now)
 
 
 def release(store: Store, *, resend: bool = True, now: datetime = NOW) -> int:
     with store.write() as tx:
-        return outbox.release_stale(tx, now=now, resend=resend)
+        return claims.release_stale(tx, now=now, resend=resend)
 
 
 def row_of(store: Store, row_id: int = 1) -> Mapping[str, object]:
@@ -78,7 +81,7 @@ def row_of(store: Store, row_id: int = 1) -> Mapping[str, object]:
 
 def ledger(store: Store) -> Ledger:
     with store.read() as tx:
-        return outbox.ledger(tx, NOW.date())
+        return ledger_of(tx, NOW.date())
 
 
 def put_in(store: Store, state: OutboxState, *, owner: str | None = None) -> None:
@@ -113,8 +116,8 @@ def test_the_oldest_are_claimed_first_and_no_more_than_asked(store: Store) -> No
     for n in range(5):
         queue(store, ann, f"k{n}", now=NOW - n * HOUR)
 
-    assert [c.id for c in claim(store, limit=2)] == [4, 5]
-    assert [c.id for c in claim(store, limit=9)] == [1, 2, 3]
+    assert [c.id for c in claim(store, limit=2)] == [5, 4]
+    assert [c.id for c in claim(store, limit=9)] == [3, 2, 1]
 
 
 def test_what_is_deferred_waits_for_its_time(queued: Store) -> None:
@@ -294,8 +297,8 @@ def test_a_lease_can_be_prolonged_by_its_owner_only(store: Store) -> None:
     settle(store, Settlement(id=2, state=OutboxState.SENT))
 
     with store.write() as tx:
-        assert outbox.renew_lease(tx, [1, 2, 3], owner="two", lease=LEASE) == set()
-        assert outbox.renew_lease(tx, [1, 2, 3], owner="one", lease=LEASE) == {1}
+        assert claims.renew_lease(tx, [1, 2, 3], owner="two", lease=LEASE) == set()
+        assert claims.renew_lease(tx, [1, 2, 3], owner="one", lease=LEASE) == {1}
     assert release(store) == 0
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from digest.store.moments import UTCDateTime
@@ -267,6 +268,10 @@ move = Table(
 
 # --- editions and messages
 
+#: the conditions of two indexes; SQLite uses them only for queries that say the same, word by word
+WAITING = text("state IN ('queued', 'deferred')")
+OPEN = text("state IN ('queued', 'deferred', 'sending', 'uncertain')")
+
 edition = Table(
     "edition",
     metadata,
@@ -323,7 +328,15 @@ outbox = Table(
     Column("answer", Text),  # the relay's last words, or the reason in full
     Column("lease_owner", Text),
     Column("lease_until", UTCDateTime),  # by the database's clock
-    Index(None, "state", "not_before"),
+    # what can still move is little beside what has: both stay small when millions have been sent
+    Index(
+        "ix_outbox_waiting",
+        "not_before",
+        "message_id",
+        sqlite_where=WAITING,
+        postgresql_where=WAITING,
+    ),
+    Index("ix_outbox_open", "state", sqlite_where=OPEN, postgresql_where=OPEN),
     Index(None, "due_at"),
     Index(None, "message_id"),  # a bounce may know a message by nothing else
     sqlite_autoincrement=True,
