@@ -137,4 +137,7 @@ def test_whatever_is_typed_is_refused_or_can_stand_in_a_header(typed: str):
     assert "\n" not in address.text and "\r" not in address.text
     assert address.text.encode()
     assert parse_address(address.text) == address
-    assert HeaderAddress(addr_spec=f"{address.local}@{address.domain}").domain == address.domain
+    # the standard library's header class knows no RFC 6532; a receiver that does is asked elsewhere
+    if address.local.isascii():
+        parsed = HeaderAddress(addr_spec=f"{address.local}@{address.domain}")
+        assert parsed.domain == address.domain
