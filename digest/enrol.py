@@ -13,7 +13,7 @@ from datetime import datetime, time, timedelta
 
 from digest.addresses import Address, parse_address
 from digest.clock import find_zone, next_slot
-from digest.errors import BadInput
+from digest.errors import BadInput, TokenError
 from digest.model import (
     Cadence,
     InterestKind,
@@ -95,21 +95,16 @@ class Enrolment:
         with self.store.write() as tx:
             wishes = read_wishes(tx, choices)
             check_choices(choices)
-            known = people.find_subscriber(tx, address.key)
             if vouched:
                 refuse_suppressed(tx, address)
-            if known is None:
-                (subscriber_id,) = people.add_subscribers(
-                    tx, [new_row(address, choices, self.defaults, now)]
-                )
-                people.add_wishes(tx, [(subscriber_id, w) for w in wishes], now=now)
-                people.note_consent(tx, [subscriber_id], "asked", now=now, source=source)
-            else:
-                subscriber_id = known.id
-                if known.status in (Status.PENDING, Status.UNSUBSCRIBED):
-                    _apply(tx, subscriber_id, choices, wishes, now)
-            asked = self._welcome(tx, subscriber_id, now=now, source=source, vouched=vouched)
-            subscriber = _existing(tx, subscriber_id)
+            row = new_row(address, choices, self.defaults, now)
+            people.add_subscribers(tx, [row])  # unless it is there already
+            known = people.find_subscriber(tx, address.key)
+            assert known is not None
+            if known.status in (Status.PENDING, Status.UNSUBSCRIBED):
+                _apply(tx, known.id, choices, wishes, now)
+            asked = self._welcome(tx, known.id, now=now, source=source, vouched=vouched)
+            subscriber = _existing(tx, known.id)
         return Joined(subscriber=subscriber, asked=asked)
 
     def _welcome(
@@ -122,14 +117,16 @@ class Enrolment:
         if vouched:
             self._confirm(tx, subscriber, now=now, action="vouched", source=source)
             return False
+        if people.suppression_of(tx, parse_address(subscriber.email).key) is not None:
+            # erased since, but never to be mailed again: not even with a question
+            people.change_subscriber(tx, subscriber_id, status=Status.SUPPRESSED, ended_at=now)
+            return False
         if subscriber.status is Status.UNSUBSCRIBED:
             people.change_subscriber(tx, subscriber_id, status=Status.PENDING, ended_at=None)
-        return self._ask(tx, subscriber_id, now)
-
-    def _ask(self, tx: Transaction, subscriber_id: int, now: datetime) -> bool:
         last = outbox.last_confirmation(tx, subscriber_id)
         if last is not None and now - last < _ASK_AGAIN_AFTER:
             return False
+        people.note_consent(tx, [subscriber_id], "asked", now=now, source=source)
         self.ask_many(tx, [subscriber_id], now)
         return True
 
@@ -158,7 +155,9 @@ class Enrolment:
         """
         (subscriber_id,) = self._tokens.read_until(Purpose.CONFIRM, token, now=now, count=1)
         with self.store.write() as tx:
-            subscriber = _existing(tx, subscriber_id)
+            subscriber = people.get_subscriber(tx, subscriber_id, hold=True)
+            if subscriber is None:
+                raise TokenError("this link belongs to a subscription that does not exist any more")
             if subscriber.status is Status.PENDING:
                 self._confirm(tx, subscriber, now=now, action="confirmed", source=source)
             return _existing(tx, subscriber_id)
@@ -195,17 +194,10 @@ class Enrolment:
     def unsubscribe(self, subscriber_id: int, *, now: datetime, source: str) -> None:
         """End all mail to a person at once, also what is waiting. Doing it twice is fine."""
         with self.store.write() as tx:
-            subscriber = people.get_subscriber(tx, subscriber_id)
-            if subscriber is None or subscriber.status is Status.UNSUBSCRIBED:
+            subscriber = people.get_subscriber(tx, subscriber_id, hold=True)
+            if subscriber is None or subscriber.status in _ENDED:
                 return
-            if subscriber.status is not Status.SUPPRESSED:
-                people.change_subscriber(
-                    tx,
-                    subscriber_id,
-                    status=Status.UNSUBSCRIBED,
-                    ended_at=now,
-                    next_edition_at=None,
-                )
+            _end(tx, subscriber_id, now)
             people.note_consent(tx, [subscriber_id], "ended", now=now, source=source)
             outbox.cancel_waiting(tx, subscriber_id, reason="unsubscribed", now=now)
 
@@ -216,12 +208,35 @@ class Enrolment:
             people.delete_subscriber(tx, subscriber_id)
 
     def forget_unanswered(self, now: datetime, within: timedelta) -> int:
-        """Erase pending people whose question was not answered in time; returns how many."""
+        """Erase pending people whose question was not answered in time; returns how many.
+
+        Who had left and was only asked again has left still: forgotten, the address could be
+        imported as a new one.
+        """
         with self.store.read() as tx:
             stale = people.pending_since(tx, now - within)
-        for subscriber_id in stale:
-            self.erase(subscriber_id, now=now)
-        return len(stale)
+        return sum(self._forget(subscriber_id, now) for subscriber_id in stale)
+
+    def _forget(self, subscriber_id: int, now: datetime) -> bool:
+        with self.store.write() as tx:
+            subscriber = people.get_subscriber(tx, subscriber_id, hold=True)
+            if subscriber is None or subscriber.status is not Status.PENDING:
+                # the answer came just now
+                return False
+            outbox.cancel_waiting(tx, subscriber_id, reason="not confirmed in time", now=now)
+            if subscriber.confirmed_at is None:
+                people.delete_subscriber(tx, subscriber_id)
+            else:
+                _end(tx, subscriber_id, now)
+            return True
+
+
+_ENDED = (Status.UNSUBSCRIBED, Status.SUPPRESSED)
+
+
+def _end(tx: Transaction, subscriber_id: int, now: datetime) -> None:
+    ended = {"status": Status.UNSUBSCRIBED, "ended_at": now, "next_edition_at": None}
+    people.change_subscriber(tx, subscriber_id, **ended)
 
 
 def new_row(
@@ -275,7 +290,7 @@ def clean_wishes(choices: Choices, slugs: Iterable[str]) -> list[Wish]:
             if not value:
                 continue
             if len(value) > INTEREST_CHARACTERS_MAX:
-                raise BadInput(f"an {kind} may have {INTEREST_CHARACTERS_MAX} characters at most")
+                raise BadInput(f"{kind}: {INTEREST_CHARACTERS_MAX} characters at most")
             if kind in (InterestKind.LIKE, InterestKind.DISLIKE):
                 value = parse_key(value)
             if kind is InterestKind.TOPIC and value not in slugs:
@@ -324,7 +339,7 @@ def _moves_the_hour(choices: Choices) -> bool:
 
 
 def _existing(tx: Transaction, subscriber_id: int) -> Subscriber:
-    subscriber = people.get_subscriber(tx, subscriber_id)
+    subscriber = people.get_subscriber(tx, subscriber_id, hold=True)
     if subscriber is None:
         raise BadInput("that subscription does not exist any more")
     return subscriber

@@ -5,15 +5,14 @@ A bad line is reported by its number and costs nobody else anything. Used by the
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from io import StringIO
 from typing import Any, TextIO
 
 from digest.addresses import Address, parse_address
+from digest.cells import cell_of, csv_line, read_csv, read_json, values_of
 from digest.clock import parse_send_at
 from digest.enrol import (
     Choices,
@@ -73,7 +72,8 @@ def read_people(stream: TextIO, name: str) -> Iterator[Newcomer | tuple[int, str
     Raises BadInput when the file as a whole cannot be read: no header, an unknown column.
     """
     is_json = name.endswith((".jsonl", ".ndjson", ".json"))
-    for number, fields in _json_lines(stream) if is_json else _csv_lines(stream):
+    lines = read_json(stream, COLUMNS) if is_json else read_csv(stream, COLUMNS, needed="email")
+    for number, fields in lines:
         if isinstance(fields, str):
             yield number, fields
             continue
@@ -83,50 +83,11 @@ def read_people(stream: TextIO, name: str) -> Iterator[Newcomer | tuple[int, str
             yield number, str(error)
 
 
-def _csv_lines(stream: TextIO) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
-    reader = csv.DictReader(stream, strict=True)
-    names = [name.strip().lower().lstrip("\ufeff") for name in reader.fieldnames or []]
-    if "email" not in names:
-        raise BadInput("the first line must name the columns, and one of them must be email")
-    unknown = [name for name in names if name not in COLUMNS]
-    if unknown:
-        raise BadInput(f"there is no column {unknown[0]!r}; columns: {', '.join(COLUMNS)}")
-    reader.fieldnames = names
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield reader.line_num, f"this is not CSV: {error}"
-            continue
-        if None in row:
-            yield reader.line_num, "has more cells than the first line has columns"
-        else:
-            yield reader.line_num, {name: cell or "" for name, cell in row.items()}
-
-
-def _json_lines(stream: TextIO) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
-    for number, line in enumerate(stream, start=1):
-        if not line.strip():
-            continue
-        try:
-            fields = json.loads(line)
-        except json.JSONDecodeError as error:
-            yield number, f"this is not JSON: {error}"
-            continue
-        if not isinstance(fields, dict):
-            yield number, "this is not a JSON object"
-            continue
-        unknown = [name for name in fields if name not in COLUMNS]
-        yield number, f"there is no field {unknown[0]!r}" if unknown else fields
-
-
 def _newcomer(line: int, fields: Mapping[str, Any]) -> Newcomer:
-    cells = {name: _values(fields.get(name)) for name in COLUMNS}
+    cells = {name: values_of(fields.get(name), split=name in WISH_COLUMNS) for name in COLUMNS}
     single = {name: values[0] if values else None for name, values in cells.items()}
-    for name in ("email", "zone", "send_at", "cadence", "max_items", "confirmed"):
-        if len(cells[name]) > 1:
+    for name in COLUMNS:
+        if len(cells[name]) > 1 and name not in WISH_COLUMNS:
             raise BadInput(f"{name} has more than one value")
     choices = Choices(
         zone=single["zone"],
@@ -142,19 +103,6 @@ def _newcomer(line: int, fields: Mapping[str, Any]) -> Newcomer:
         choices=choices,
         confirmed=_read_yes(single["confirmed"] or ""),
     )
-
-
-def _values(cell: Any) -> tuple[str, ...]:
-    """A cell's values: a list in JSON, or text with `;` between."""
-    if cell is None:
-        return ()
-    if isinstance(cell, list):
-        parts = [str(part) for part in cell]
-    elif isinstance(cell, bool):
-        parts = [str(cell).lower()]
-    else:
-        parts = str(cell).split(";")
-    return tuple(part.strip() for part in parts if part.strip())
 
 
 def read_cadence(text: str) -> Cadence:
@@ -229,10 +177,10 @@ def _add_batch(
             else:
                 taken.add(newcomer.address.key)
                 good[newcomer.address.key] = (newcomer, wishes)
-        newcomers = [newcomer for newcomer, _ in good.values()]
-        rows = [_row(n, enrolment.defaults, now) for n in newcomers]
-        ids = people.add_subscribers(tx, rows) if rows else []
-        numbered = dict(zip(ids, good.values(), strict=True))
+        rows = [_row(newcomer, enrolment.defaults, now) for newcomer, _ in good.values()]
+        ids = people.add_subscribers(tx, rows)
+        report.known += len(rows) - len(ids)
+        numbered = {i: good[key] for key, i in ids.items()}
         people.add_wishes(tx, [(i, w) for i, (_, ws) in numbered.items() for w in ws], now=now)
         vouched = [i for i, (newcomer, _) in numbered.items() if newcomer.confirmed]
         asked = [i for i, (newcomer, _) in numbered.items() if not newcomer.confirmed]
@@ -255,7 +203,7 @@ def _row(newcomer: Newcomer, defaults: Defaults, now: datetime) -> dict[str, obj
 def export_people(store: Store, *, as_json: bool) -> Iterator[str]:
     """Lines that import reads again: everyone on the list who did not leave it."""
     if not as_json:
-        yield _csv_line(COLUMNS)
+        yield csv_line(COLUMNS)
     with store.read() as tx:
         batch: list[Subscriber] = []
         for subscriber in people.all_subscribers(tx):
@@ -275,7 +223,7 @@ def _export_batch(tx: Transaction, batch: list[Subscriber], as_json: bool) -> It
         if as_json:
             yield json.dumps(fields, ensure_ascii=False)
         else:
-            yield _csv_line([_cell(fields[name]) for name in COLUMNS])
+            yield csv_line([cell_of(fields[name]) for name in COLUMNS])
 
 
 def _export_fields(s: Subscriber, wishes: list[Wish]) -> dict[str, Any]:
@@ -291,15 +239,3 @@ def _export_fields(s: Subscriber, wishes: list[Wish]) -> dict[str, Any]:
         "max_items": s.max_items,
         "confirmed": s.status is Status.CONFIRMED,
     }
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, list):
-        return ";".join(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _csv_line(cells: Iterable[str]) -> str:
-    line = StringIO()
-    csv.writer(line, lineterminator="").writerow(cells)
-    return line.getvalue()

@@ -84,6 +84,6 @@ def add_person(
         "next_edition_at": next_edition_at,
     }
     with store.write() as tx:
-        (subscriber_id,) = people.add_subscribers(tx, [row | columns])
+        (subscriber_id,) = people.add_subscribers(tx, [row | columns]).values()
         people.add_wishes(tx, [(subscriber_id, wish) for wish in wishes], now=NOW - DAY)
     return subscriber_id

@@ -35,12 +35,13 @@ class Wish:
     value: str
 
 
-def add_subscribers(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Store new subscribers, given as the columns of their table; returns their ids in order."""
-    found = tx.execute(
-        insert(subscriber).returning(subscriber.c.id, sort_by_parameter_order=True), list(rows)
-    )
-    return [row.id for row in found]
+def add_subscribers(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Store new subscribers, given as the columns of their table; returns ids by address key.
+
+    An address that another process has put on the list meanwhile is left out.
+    """
+    added = insert_new(tx, subscriber, rows, subscriber.c.address_key, subscriber.c.id)
+    return {row.address_key: row.id for row in added}
 
 
 def find_subscriber(tx: Connection, address_key: str) -> Subscriber | None:
@@ -49,9 +50,13 @@ def find_subscriber(tx: Connection, address_key: str) -> Subscriber | None:
     return subscriber_from(row) if row else None
 
 
-def get_subscriber(tx: Connection, subscriber_id: int) -> Subscriber | None:
-    """The subscriber with that id, whatever its status."""
-    row = tx.execute(select(subscriber).where(subscriber.c.id == subscriber_id)).first()
+def get_subscriber(tx: Connection, subscriber_id: int, *, hold: bool = False) -> Subscriber | None:
+    """The subscriber with that id, whatever its status.
+
+    With `hold` nobody else changes it until the transaction ends: for what depends on its status.
+    """
+    found = select(subscriber).where(subscriber.c.id == subscriber_id)
+    row = tx.execute(found.with_for_update() if hold else found).first()
     return subscriber_from(row) if row else None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Column, Connection, Row, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -17,10 +17,20 @@ def _insert(tx: Connection, table: Table) -> Any:  # Any: the two dialects share
     return (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(table)
 
 
-def insert_new(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows, leaving out those whose key is taken; what is there stays as it is."""
-    if rows:
-        tx.execute(_insert(tx, table).on_conflict_do_nothing(), list(rows))
+def insert_new(
+    tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *columns: Column[Any]
+) -> Sequence[Row[Any]]:
+    """Insert rows, leaving out those whose key is taken; what is there stays as it is.
+
+    Returns those columns of the rows that were inserted.
+    """
+    if not rows:
+        return ()
+    statement = _insert(tx, table).on_conflict_do_nothing()
+    if not columns:
+        tx.execute(statement, list(rows))
+        return ()
+    return tx.execute(statement.returning(*columns), list(rows)).all()
 
 
 def put_row(tx: Connection, table: Table, row: Mapping[str, Any]) -> None:
