@@ -12,27 +12,23 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-
-from sqlalchemy import Connection
+from functools import partial
 
 from digest.addresses import parse_address
-from digest.bounce import is_too_much, read_report
+from digest.bounce import read_report
 from digest.clock import next_slot
+from digest.counting import Case, note_failure
 from digest.errors import BadInput, NotFound, TokenError
 from digest.mailbox import Mailbox
 from digest.model import BounceKind, Failure, Report, Status, Subscriber
-from digest.store import Store, bounces, people
-from digest.store.bounces import Bounce, NewBounce, Returned
+from digest.store import Store, Transaction, bounces, people
+from digest.store.bounces import Bounce, Returned
 from digest.tokens import Purpose, Tokens
 
 log = logging.getLogger(__name__)
 
 #: evidence of people who are still mailed is kept that long
 KEEP_FOR = timedelta(days=180)
-#: what the suppression of an address is put down to
-HARD_BOUNCE, TOO_MANY, COMPLAINED = "hard bounce", "bounces", "complaint"
-_COUNTED = (BounceKind.HARD, BounceKind.SOFT, BounceKind.COMPLAINT)
-_NOTED = (*_COUNTED, BounceKind.POLICY)
 
 
 @dataclass(slots=True)
@@ -69,21 +65,6 @@ class Undone:
     #: the person as it stands now; None when only the suppression was left of it
     subscriber: Subscriber | None
     forgiven: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
-    """A failure and the person it is about."""
-
-    subscriber: Subscriber
-    failure: Failure
-    outbox_id: int | None
-    #: the report names this person's own address, or none at all
-    names_them: bool
-
-    @property
-    def is_proven(self) -> bool:
-        return self.outbox_id is not None
 
 
 class Returns:
@@ -130,15 +111,15 @@ class Returns:
             case BounceKind.UNSUBSCRIBE:
                 return self._end_subscription(report, now)
         with self._store.write() as tx:
-            cases = list(self._cases(tx, report))
-            suppressed = sum(_note(tx, case, raw, now) for case in cases)
+            cases = list(self._cases(tx, report, raw))
+            reasons = [note_failure(tx, case, now=now) for case in cases]
             understood = bool(cases) or self._message(tx, report) is not None
         if understood and report.kind is BounceKind.POLICY:
             log.warning("we are refused as a sender: %s", _codes(report))
         return Verdict(
             kind=report.kind if understood else BounceKind.UNKNOWN,
             understood=understood,
-            suppressed=suppressed,
+            suppressed=sum(reason is not None for reason in reasons),
         )
 
     def _end_subscription(self, report: Report, now: datetime) -> Verdict:
@@ -151,14 +132,15 @@ class Returns:
             return Verdict(kind=report.kind, understood=True)
         return Verdict(kind=BounceKind.UNKNOWN, understood=False)
 
-    def _cases(self, tx: Connection, report: Report) -> Iterator[_Case]:
+    def _cases(self, tx: Transaction, report: Report, raw: bytes) -> Iterator[Case]:
         """Whom the report is about: by our message, else by the addresses it names."""
+        about = partial(Case, fingerprint=hashlib.sha256(raw).hexdigest(), evidence=raw)
         message = self._message(tx, report)
         if message is not None:
             person = message.subscriber_id and people.get_subscriber(tx, message.subscriber_id)
             if person:
                 failure, names_them = _failure_for(tx, person, report)
-                yield _Case(
+                yield about(
                     subscriber=person,
                     failure=failure,
                     outbox_id=message.outbox_id,
@@ -167,11 +149,10 @@ class Returns:
             return
         for failure in report.failures:
             for key in _address_keys(failure):
-                person = people.find_subscriber(tx, key)
-                if person:
-                    yield _Case(subscriber=person, failure=failure, outbox_id=None, names_them=True)
+                if person := people.find_subscriber(tx, key):
+                    yield about(subscriber=person, failure=failure, outbox_id=None)
 
-    def _message(self, tx: Connection, report: Report) -> Returned | None:
+    def _message(self, tx: Transaction, report: Report) -> Returned | None:
         """The message of ours that it is about: by its signed address, else by its Message-ID."""
         for token in report.bounce_tokens:
             try:
@@ -213,56 +194,7 @@ class Returns:
             return found, bounces.evidence_of(tx, bounce_id)
 
 
-def _note(tx: Connection, case: _Case, raw: bytes, now: datetime) -> int:
-    """Write a case down and act on it; how many addresses that suppressed."""
-    failure, person = case.failure, case.subscriber
-    if failure.kind not in _NOTED:
-        return 0
-    digest = hashlib.sha256(raw).hexdigest()
-    bounce_id = bounces.add_bounce(
-        tx,
-        NewBounce(
-            fingerprint=f"{digest}:{person.id}",
-            subscriber_id=person.id,
-            outbox_id=case.outbox_id,
-            kind=failure.kind,
-            status=failure.status,
-            diagnostic=failure.diagnostic,
-            is_proven=case.is_proven,
-            evidence=raw,
-        ),
-        now=now,
-    )
-    if bounce_id is None or person.status is Status.SUPPRESSED:
-        return 0
-    reason = _reason_to_suppress(tx, case, now)
-    if reason is None:
-        return 0
-    if reason == COMPLAINED:
-        people.note_consent(tx, [person.id], "complained", now=now, source="mail")
-    people.suppress_subscriber(tx, person.id, reason=reason, now=now)
-    bounces.set_effect(tx, bounce_id, reason)
-    log.info("subscriber %d is suppressed: %s", person.id, reason)
-    return 1
-
-
-def _reason_to_suppress(tx: Connection, case: _Case, now: datetime) -> str | None:
-    """Why the address must not be mailed any more; None while it may be.
-
-    Only what is proven to be about a message of ours acts at once: anybody can write a report
-    that names an address. And 5.1.x about another address, where this one forwards to, only counts.
-    """
-    if case.is_proven and case.failure.kind is BounceKind.COMPLAINT:
-        return COMPLAINED
-    if case.is_proven and case.failure.is_certain and case.names_them:
-        return HARD_BOUNCE
-    if case.failure.kind in _COUNTED:
-        marks = bounces.marks_of(tx, case.subscriber.id)
-        return TOO_MANY if is_too_much(marks, now) else None
-    return None
-
-
-def _failure_for(tx: Connection, person: Subscriber, report: Report) -> tuple[Failure, bool]:
+def _failure_for(tx: Transaction, person: Subscriber, report: Report) -> tuple[Failure, bool]:
     """What a report on a message to one person says of that person, and whether it names it.
 
     Every message of ours has one recipient; others in a report are where it was forwarded to.
@@ -286,14 +218,14 @@ def _address_keys(failure: Failure) -> list[str]:
     return keys
 
 
-def _key_of_bounce(tx: Connection, bounce_id: int) -> str:
+def _key_of_bounce(tx: Transaction, bounce_id: int) -> str:
     found = bounces.get_bounce(tx, bounce_id)
     if found is None:
         raise NotFound(f"there is no bounce {bounce_id}")
     return found.address_key
 
 
-def _restore(tx: Connection, person: Subscriber, now: datetime) -> None:
+def _restore(tx: Transaction, person: Subscriber, now: datetime) -> None:
     """Put a suppressed person back where its own acts had left it."""
     status = _status_by_consent(tx, person)
     is_back = status is Status.CONFIRMED
@@ -308,7 +240,7 @@ def _restore(tx: Connection, person: Subscriber, now: datetime) -> None:
     people.note_consent(tx, [person.id], "restored", now=now, source="operator")
 
 
-def _status_by_consent(tx: Connection, person: Subscriber) -> Status:
+def _status_by_consent(tx: Transaction, person: Subscriber) -> Status:
     """Where a person's own acts leave it: bounces and complaints are no acts of leaving."""
     status = Status.PENDING
     for act in people.consents_of(tx, person.id):
@@ -317,6 +249,8 @@ def _status_by_consent(tx: Connection, person: Subscriber) -> Status:
                 status = Status.CONFIRMED
             case "ended":
                 status = Status.UNSUBSCRIBED
+            case "asked" if status is Status.UNSUBSCRIBED:
+                status = Status.PENDING
     return status
 
 
