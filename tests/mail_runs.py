@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from digest.errors import TransportError
 from digest.mail import Transport
+from digest.mail.base import MayLeave, always
 from digest.model import Envelope, Fate, Outcome
 
 
@@ -54,7 +55,9 @@ def make_envelope(
     )
 
 
-async def run_mail(transport: Transport, envelopes: Iterable[Envelope]) -> MailRun:
+async def run_mail(
+    transport: Transport, envelopes: Iterable[Envelope], may_leave: MayLeave = always
+) -> MailRun:
     """Run the transport to its end, checking that the promise of one report each is kept."""
     waiting = iter(envelopes)
     run = MailRun()
@@ -70,7 +73,7 @@ async def run_mail(transport: Transport, envelopes: Iterable[Envelope]) -> MailR
 
     try:
         # a run that hangs is a failed test, not a hung suite
-        await asyncio.wait_for(transport.run(take, report), 60)
+        await asyncio.wait_for(transport.run(take, report, may_leave), 60)
     except TransportError as error:
         run.error = error
     run.check()

@@ -17,21 +17,29 @@ from digest.model import Envelope, Outcome
 Take = Callable[[], Awaitable[Envelope | None]]
 #: hears what became of one message
 Report = Callable[[Outcome], Awaitable[None]]
+#: whether a message is still ours to send; asked in the instant before its end may leave
+MayLeave = Callable[[Envelope], bool]
 
 Security = Literal["starttls", "tls", "none"]
+
+
+def always(envelope: Envelope) -> bool:
+    """Every message is ours, whatever happens."""
+    return True
 
 
 class Transport(Protocol):
     """A way out for messages."""
 
-    async def run(self, take: Take, report: Report) -> None:
+    async def run(self, take: Take, report: Report, may_leave: MayLeave = always) -> None:
         """Hand over every message that take() gives until it gives None; report each one once.
 
         take() and report() are each called by one task at a time, but a take() that waits holds
         up neither reports nor messages under way; nor is it cut short when the relay fails, and
         what it gives then is reported TEMPORARY. Only the end of run() itself, by a cancellation
         or an error of report(), cancels a take(). At most `TransportOptions.connections` messages
-        are ever in doubt: on the wire in full, or answered and not yet through report().
+        are ever in doubt: on the wire in full, or answered and not yet through report(). What
+        `may_leave` says no to is not sent, and reported TEMPORARY.
 
         Raises TransportError when no mail can be handed over at all (relay unreachable, TLS or
         login refused, 5.7.x, disk full). What was taken is reported before that, TEMPORARY or

@@ -15,6 +15,7 @@ from digest.errors import ParseError, TransportError
 from digest.mail.base import TransportOptions
 from digest.mail.capabilities import Capabilities
 from digest.mail.handshake import NoConnection, Talk, greet, log_in
+from digest.mail.outcomes import NOT_OURS
 from digest.mail.replies import Reply, ReplyReader
 from digest.mail.session import Delivery, Session, Step
 from digest.mail.tls import Tunnel
@@ -31,6 +32,10 @@ class Owner(Protocol):
 
     def may_send(self, connection: Connection, delivery: Delivery) -> bool:
         """Whether the content of a message may go out now; if not, `resume` is called later."""
+        ...
+
+    def is_ours(self, delivery: Delivery) -> bool:
+        """Whether a message has not become another process's meanwhile."""
         ...
 
     def progressed(self, connection: Connection) -> None:
@@ -184,6 +189,8 @@ class Connection(asyncio.Protocol):
         self.writer.pause()
 
     def resume_writing(self) -> None:
+        if self._has_lost_message():
+            return
         # what was sent is all there; the time for the answer begins
         self._move_deadline()
         self.writer.resume()
@@ -270,12 +277,21 @@ class Connection(asyncio.Protocol):
     def _send_out(self) -> None:
         self._will_flush = False
         session = self.session
-        if self._is_cut or not session.out:
+        if self._is_cut or not session.out or self._has_lost_message():
             return
         pieces = session.out
         session.out = []
         self._move_deadline()
         self.writer.write(pieces)
+
+    def _has_lost_message(self) -> bool:
+        """Cut the line if the message on it has become another's; its end must not leave."""
+        leaving = self._session.leaving if self._session is not None else None
+        if leaving is None or self._owner.is_ours(leaving):
+            return False
+        # DATA cannot be taken back, and an empty message would be one
+        self.abort(NOT_OURS)
+        return True
 
     def _end_left(self) -> None:
         self.session.is_handed_over = True

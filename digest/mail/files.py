@@ -18,7 +18,8 @@ from pathlib import Path
 
 from digest.errors import TransportError
 from digest.mail.addresses import refuse_addresses
-from digest.mail.base import Report, Take
+from digest.mail.base import MayLeave, Report, Take, always
+from digest.mail.outcomes import NOT_OURS, not_sent
 from digest.model import Envelope, Fate, Outcome
 
 _ADVICE = {
@@ -39,11 +40,14 @@ class FileTransport:
         self._path = path
         self._write = write
 
-    async def run(self, take: Take, report: Report) -> None:
+    async def run(self, take: Take, report: Report, may_leave: MayLeave = always) -> None:
         """Write every message that take() gives; see Transport.run."""
         while (envelope := await take()) is not None:
             if (refused := refuse_addresses(envelope)) is not None:
                 await report(refused)
+                continue
+            if not may_leave(envelope):
+                await report(not_sent(envelope, NOT_OURS))
                 continue
             try:
                 name = await asyncio.to_thread(self._write, self._path, envelope)

@@ -12,6 +12,7 @@ from digest.model import Envelope, Fate, Outcome
 
 #: RFC 4954 §6: log in first, mechanism too weak, credentials wrong, encryption needed
 _LOGIN_CODES = frozenset({530, 534, 535, 538})
+NOT_OURS = "another process sends it by now"
 
 
 def judge(envelope: Envelope, reply: Reply) -> Outcome:

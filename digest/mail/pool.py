@@ -13,11 +13,11 @@ import ssl
 from collections import deque
 
 from digest.errors import TransportError
-from digest.mail.base import Report, Take, TransportOptions
+from digest.mail.base import MayLeave, Report, Take, TransportOptions
 from digest.mail.connection import Connection
 from digest.mail.fleet import Fleet
 from digest.mail.handshake import NoConnection
-from digest.mail.outcomes import is_operators_problem, not_sent
+from digest.mail.outcomes import NOT_OURS, is_operators_problem, not_sent
 from digest.mail.session import Delivery
 from digest.model import Outcome
 
@@ -31,7 +31,10 @@ _INTERRUPTED = "the sending was interrupted"
 class Pool:
     """One run over the messages of one take(). Not to be used twice."""
 
-    def __init__(self, options: TransportOptions, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, options: TransportOptions, context: ssl.SSLContext | None, may_leave: MayLeave
+    ) -> None:
+        self._may_leave = may_leave
         self._relay = f"the relay {options.host}:{options.port}"
         self._fleet = Fleet(
             options, context, owner=self, changed=self._fleet_changed, failed=self._fail
@@ -124,6 +127,10 @@ class Pool:
         delivery.has_credit = True
         return True
 
+    def is_ours(self, delivery: Delivery) -> bool:
+        """Whether a message has not become another process's meanwhile."""
+        return self._may_leave(delivery.envelope)
+
     def progressed(self, connection: Connection) -> None:
         """Messages of a connection are settled."""
         self._settle_all(connection)
@@ -180,14 +187,19 @@ class Pool:
             queue = self._returned if self._returned and is_new else self._pending
             if not queue:
                 return
-            found.offer(queue.popleft())
-            self._fleet.sort(found)
+            self._offer(found, queue.popleft())
 
     def _fill_busy(self, *, leaving: int) -> None:
         """Give a second message to connections, but leave as many for those that are opening."""
         while len(self._pending) > leaving and (found := self._fleet.find(1)) is not None:
-            found.offer(self._pending.popleft())
-            self._fleet.sort(found)
+            self._offer(found, self._pending.popleft())
+
+    def _offer(self, connection: Connection, delivery: Delivery) -> None:
+        if self.is_ours(delivery):
+            connection.offer(delivery)
+            self._fleet.sort(connection)
+        else:
+            self._settle(delivery, not_sent(delivery.envelope, NOT_OURS))
 
     # -- settling
 

@@ -103,6 +103,11 @@ class Session:
         return len(self._held) + (self._announced is not None) + (self._sending is not None)
 
     @property
+    def leaving(self) -> Delivery | None:
+        """The message whose content is being sent and whose end has not left."""
+        return None if self.is_handed_over else self._sending
+
+    @property
     def awaited(self) -> Step | None:
         """What the next reply will answer; None when nothing was asked."""
         return self._expected[0][0] if self._expected else None

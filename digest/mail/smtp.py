@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 
-from digest.mail.base import Report, Take, TransportOptions
+from digest.mail.base import MayLeave, Report, Take, TransportOptions, always
 from digest.mail.pool import Pool
 from digest.mail.tls import make_context
 
@@ -20,8 +20,8 @@ class SmtpTransport:
         self._options = options
         self._context: ssl.SSLContext | None = None
 
-    async def run(self, take: Take, report: Report) -> None:
+    async def run(self, take: Take, report: Report, may_leave: MayLeave = always) -> None:
         """Send every message that take() gives; see Transport.run."""
         if self._options.security != "none" and self._context is None:
             self._context = make_context(self._options)
-        await Pool(self._options, self._context).run(take, report)
+        await Pool(self._options, self._context, may_leave).run(take, report)

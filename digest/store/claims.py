@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, bindparam, case, func, or_, select, true, update
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Row,
+    Select,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from digest.model import MessageKind, OutboxState, Status
 from digest.store.engine import db_now
@@ -85,7 +97,7 @@ _CLAIM = (
         outbox.c.first_tried_at,
     )
 )
-_READERS = (
+_READERS: Select[Any] = (
     select(subscriber.c.id, subscriber.c.email, subscriber.c.status, suppression.c.reason)
     .outerjoin(suppression, suppression.c.address_key == subscriber.c.address_key)
     .where(subscriber.c.id.in_(bindparam("ids", expanding=True)))
