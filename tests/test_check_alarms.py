@@ -63,7 +63,7 @@ def test_a_source_that_just_failed_is_yellow(sources: Store) -> None:
     found = only(judge_sources(sources, {"hf": HOUR, "arxiv": HOUR}, NOW))
 
     assert found.level == "yellow"
-    assert "hf failed 1 times in a row" in found.said
+    assert "hf could not be read in 1 try, last read" in found.said
     assert "answers 503" in found.said
 
 
@@ -202,8 +202,8 @@ def test_messages_in_doubt_are_counted(store: Store, holds: bool) -> None:
     found = only(judge_uncertain(store, holds=holds))
 
     assert found.level == "yellow"
-    assert found.said.startswith("2 messages")
-    assert ("your word" in found.said) is holds
+    assert found.said.startswith("in doubt: 2 messages on the wire")
+    assert ("you to decide" in found.said) is holds
 
 
 def test_no_message_in_doubt_is_green(store: Store) -> None:

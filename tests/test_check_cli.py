@@ -21,6 +21,7 @@ from digest.store import outbox
 from tests.check_pieces import seen
 from tests.check_service import FEED, Service, running_service
 from tests.config_folder import KEY, MINIMAL
+from tests.databases import Databases
 from tests.store_pieces import add_person
 
 TRYING = f"""
@@ -228,6 +229,21 @@ def test_offline_asks_nobody(service: Service, capsys: pytest.CaptureFixture[str
         for name in NAMES
         if name.startswith(("relay.", "dns.", "sources.")) or name == "site.one-click"
     }
+
+
+def test_postgresql_is_looked_at_and_its_disk_is_not(
+    service: Service, capsys: pytest.CaptureFixture[str], postgres_databases: Databases
+) -> None:
+    url = postgres_databases.fresh()
+    service.config["database"] = {"url": url}
+
+    code = service.look("--json", "--offline")
+    whole = report(capsys)
+    postgres_databases.drop(url)
+
+    assert code == 0
+    assert not_green(whole) == {"alarms.heartbeat": "yellow"}
+    assert "database.space" in {one["name"] for one in whole["skipped"]}
 
 
 def test_trying_it_out_is_not_red(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import time
 from ipaddress import ip_address
 from pathlib import Path
 
+import dns.resolver
 import pytest
 
 from digest.check.dns import checks, receiving_domains, senders_of
@@ -25,36 +26,36 @@ MAIL_HOST = {"mail.example.org": {"A": ["192.0.2.25"], "AAAA": ["2001:db8::25"]}
 
 
 def test_records_come_in_order_and_whole() -> None:
-    zone = {"example.org": {"MX": ["20 b.example.org", "10 a.example.org"], "TXT": ["v=1", "x"]}}
-    with dns_zone(zone) as dns:
-        ask = dns.resolver()
+    records = {"example.org": {"MX": ["20 b.example.org", "10 a.example.org"], "TXT": ["v=1", "x"]}}
+    with dns_zone(records) as zone:
+        ask = zone.resolver()
 
         assert ask.mx("example.org") == ((10, "a.example.org"), (20, "b.example.org"))
         assert sorted(ask.txt("example.org")) == ["v=1", "x"]
 
 
 def test_the_pieces_of_a_long_record_are_joined() -> None:
-    with dns_zone({"example.org": {"TXT": ["k" * 700]}}) as dns:
-        assert dns.resolver().txt("example.org") == ("k" * 700,)
-        assert not dns.by_tcp
+    with dns_zone({"example.org": {"TXT": ["k" * 700]}}) as zone:
+        assert zone.resolver().txt("example.org") == ("k" * 700,)
+        assert not zone.by_tcp
 
 
 def test_what_is_too_long_for_udp_comes_by_tcp() -> None:
-    with dns_zone({"example.org": {"TXT": ["k" * 3000]}}) as dns:
-        assert dns.resolver().txt("example.org") == ("k" * 3000,)
-        assert dns.by_tcp == 1
+    with dns_zone({"example.org": {"TXT": ["k" * 3000]}}) as zone:
+        assert zone.resolver().txt("example.org") == ("k" * 3000,)
+        assert zone.by_tcp == 1
 
 
 def test_addresses_are_of_both_versions() -> None:
-    with dns_zone(MAIL_HOST) as dns:
-        found = dns.resolver().addresses("mail.example.org")
+    with dns_zone(MAIL_HOST) as zone:
+        found = zone.resolver().addresses("mail.example.org")
 
     assert found == (ip_address("192.0.2.25"), ip_address("2001:db8::25"))
 
 
 def test_what_is_not_there_is_empty() -> None:
-    with dns_zone(MAIL_HOST) as dns:
-        ask = dns.resolver()
+    with dns_zone(MAIL_HOST) as zone:
+        ask = zone.resolver()
 
         assert ask.txt("nowhere.example") == ()
         assert ask.txt("mail.example.org") == ()
@@ -63,27 +64,41 @@ def test_what_is_not_there_is_empty() -> None:
 
 def test_a_name_server_that_says_nothing_is_not_an_empty_answer() -> None:
     begun = time.monotonic()
-    with dns_zone({"example.org": SILENT}) as dns:
+    with dns_zone({"example.org": SILENT}) as zone:
         with pytest.raises(LookupFailed, match=r"no name server answers .* example\.org"):
-            dns.resolver(timeout_s=0.3).txt("example.org")
+            zone.resolver(timeout_s=0.3).txt("example.org")
 
     assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize("name", ["broken.example", "a..b", f"{'x' * 64}.example"])
 def test_what_cannot_be_found_out_is_not_an_empty_answer(name: str) -> None:
-    with dns_zone({"broken.example": BROKEN}) as dns:
+    with dns_zone({"broken.example": BROKEN}) as zone:
         with pytest.raises(LookupFailed, match="cannot be found out"):
-            dns.resolver().txt(name)
+            zone.resolver().txt(name)
 
 
 def test_a_port_without_a_name_server_is_told() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
-        held.bind(("127.0.0.1", 0))
-        port = held.getsockname()[1]
-        held.close()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        server = NameServer(address="127.0.0.1", port=deaf.getsockname()[1])
         with pytest.raises(LookupFailed):
-            Resolver(NameServer(address="127.0.0.1", port=port), timeout_s=0.3).mx("example.org")
+            Resolver(server, timeout_s=0.3).mx("example.org")
+
+
+def test_a_machine_without_name_servers_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = dns.resolver.Resolver.read_resolv_conf
+    (tmp_path / "resolv.conf").write_text("# nothing\n")
+    monkeypatch.setattr(
+        dns.resolver.Resolver,
+        "read_resolv_conf",
+        lambda self, file: read(self, str(tmp_path / "resolv.conf")),
+    )
+
+    with pytest.raises(LookupFailed, match="has no name server"):
+        Resolver()
 
 
 @pytest.mark.parametrize(
@@ -106,7 +121,9 @@ def test_a_name_server_may_be_a_name() -> None:
     assert ip_address(parse_name_server("localhost").address).is_loopback
 
 
-@pytest.mark.parametrize("text", ["", ":53", "192.0.2.53:", "192.0.2.53:70000", "host:dns", "a:0"])
+@pytest.mark.parametrize(
+    "text", ["", ":53", "192.0.2.53:", "192.0.2.53:70000", "host:dns", "a:0", f"{'x' * 64}.example"]
+)
 def test_what_is_no_name_server_is_refused(text: str) -> None:
     with pytest.raises(BadInput):
         parse_name_server(text)
@@ -116,15 +133,15 @@ def test_what_is_no_name_server_is_refused(text: str) -> None:
 
 
 def test_a_domain_with_a_mail_server_takes_mail() -> None:
-    with dns_zone({"example.org": {"MX": ["10 mail.example.org"]}, **MAIL_HOST}) as dns:
-        found = only(judge_exchangers(dns.resolver(), "example.org", "bounces go there"))
+    with dns_zone({"example.org": {"MX": ["10 mail.example.org"]}, **MAIL_HOST}) as zone:
+        found = only(judge_exchangers(zone.resolver(), "example.org", "bounces go there"))
 
     assert (found.level, found.said) == ("green", "example.org takes mail at mail.example.org")
 
 
 def test_an_address_alone_is_yellow() -> None:
-    with dns_zone({"example.org": {"A": ["192.0.2.1"]}}) as dns:
-        found = only(judge_exchangers(dns.resolver(), "example.org", "bounces go there"))
+    with dns_zone({"example.org": {"A": ["192.0.2.1"]}}) as zone:
+        found = only(judge_exchangers(zone.resolver(), "example.org", "bounces go there"))
 
     assert found.level == "yellow"
     assert "bounces go there" in found.said
@@ -139,17 +156,17 @@ def test_an_address_alone_is_yellow() -> None:
     ],
 )
 def test_a_domain_that_takes_no_mail_is_red(records: dict[str, object], said: str) -> None:
-    with dns_zone(records) as dns:  # type: ignore[arg-type]  # zones of one name
-        found = only(judge_exchangers(dns.resolver(), "example.org", "answers go there"))
+    with dns_zone(records) as zone:  # type: ignore[arg-type]  # zones of one name
+        found = only(judge_exchangers(zone.resolver(), "example.org", "answers go there"))
 
     assert found.level == "red"
     assert said in found.said
 
 
 def test_one_mail_server_with_an_address_is_enough() -> None:
-    zone = {"example.org": {"MX": ["10 gone.example.org", "20 mail.example.org"]}, **MAIL_HOST}
-    with dns_zone(zone) as dns:
-        assert levels(judge_exchangers(dns.resolver(), "example.org", "x")) == ["green"]
+    records = {"example.org": {"MX": ["10 gone.example.org", "20 mail.example.org"]}, **MAIL_HOST}
+    with dns_zone(records) as zone:
+        assert levels(judge_exchangers(zone.resolver(), "example.org", "x")) == ["green"]
 
 
 # -- what is looked up for a configuration
@@ -176,13 +193,13 @@ def test_without_a_bounce_domain_the_from_domain_stands_for_all(tmp_path: Path) 
 def test_every_question_is_asked_of_the_name_server_given(tmp_path: Path) -> None:
     keys = 'bounce_domain = "bounces.example.org"\n'
     settings = Folder(tmp_path).load(MINIMAL + keys)
-    with dns_zone(MAIL_HOST) as dns:
-        found = seen(run_side_by_side(list(checks(settings, dns.name_server))))
+    with dns_zone(MAIL_HOST) as zone:
+        found = seen(run_side_by_side(list(checks(settings, zone.name_server))))
 
-    assert {("MX", "example.org"), ("MX", "bounces.example.org")} <= set(dns.asked)
-    assert ("TXT", "bounces.example.org") in dns.asked
-    assert ("TXT", "example.org") in dns.asked
-    assert ("TXT", "_dmarc.example.org") in dns.asked
+    assert {("MX", "example.org"), ("MX", "bounces.example.org")} <= set(zone.asked)
+    assert ("TXT", "bounces.example.org") in zone.asked
+    assert ("TXT", "example.org") in zone.asked
+    assert ("TXT", "_dmarc.example.org") in zone.asked
     assert [(f.name, f.level.value) for f in found] == [
         ("dns.mx", "red"),
         ("dns.mx", "red"),
@@ -198,8 +215,8 @@ def test_a_key_that_is_none_is_red(tmp_path: Path) -> None:
     (tmp_path / "dkim.pem").write_text("no key\n")
     keys = 'dkim_domain = "example.org"\ndkim_selector = "s"\ndkim_key_file = "dkim.pem"\n'
     settings = Folder(tmp_path).load(MINIMAL + keys)
-    with dns_zone({}) as dns:
-        found = seen(run_side_by_side(list(checks(settings, dns.name_server))))
+    with dns_zone({}) as zone:
+        found = seen(run_side_by_side(list(checks(settings, zone.name_server))))
 
     (dkim,) = (f for f in found if f.name == "dns.dkim")
     assert dkim.level == "red"
@@ -208,8 +225,8 @@ def test_a_key_that_is_none_is_red(tmp_path: Path) -> None:
 
 def test_a_broken_name_server_makes_every_question_red_and_says_so(tmp_path: Path) -> None:
     settings = Folder(tmp_path).load(MINIMAL)
-    with dns_zone({"example.org": BROKEN, "_dmarc.example.org": BROKEN}) as dns:
-        found = seen(run_side_by_side(list(checks(settings, dns.name_server))))
+    with dns_zone({"example.org": BROKEN, "_dmarc.example.org": BROKEN}) as zone:
+        found = seen(run_side_by_side(list(checks(settings, zone.name_server))))
 
     reds = [f.name for f in found if f.level == "red"]
     assert reds == ["dns.mx", "dns.spf", "dns.dmarc"]

@@ -133,7 +133,7 @@ def test_the_second_way_is_tried_when_the_first_fails(world: World) -> None:
     assert asked[0].startswith("/api/")
     assert asked[-1].startswith("/papers/date/")
     assert found.level == "yellow"
-    assert "its second way answers with 1 entries" in found.said
+    assert "its second way answers with 1 entry" in found.said
 
 
 def test_when_both_ways_fail_the_first_is_told(world: World) -> None:

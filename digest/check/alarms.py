@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from digest.check.findings import Finding, green, red, yellow
+from digest.filters import plural
 from digest.model import OutboxState, ReadingState
 from digest.store import Store, facts, outbox
 from digest.store.collecting import SourceState, source_states
@@ -50,7 +51,8 @@ def _judge_source(state: SourceState, every: timedelta, now: datetime) -> Findin
     if state.failures:
         why = f": {state.last_error}" if state.last_error else ""
         when = f"{state.last_read_at:%Y-%m-%d %H:%MZ}" if state.last_read_at else "never"
-        said = f"{state.name} failed {state.failures} times in a row, last read {when}{why}"
+        tries = plural(state.failures, "try", "tries")
+        said = f"{state.name} could not be read in {tries}, last read {when}{why}"
         is_lost = state.last_read_at is None or now - state.last_read_at > max(
             _LOST_AFTER, 3 * every
         )
@@ -104,17 +106,18 @@ def judge_uncertain(store: Store, *, holds: bool) -> Iterator[Finding]:
     """Messages that nobody knows to have arrived; `holds`: they wait for the operator."""
     with store.read() as tx:
         count = outbox.waiting(tx).get(OutboxState.UNCERTAIN, 0)
+    messages = f"in doubt: {plural(count, 'message')}"
     if not count:
         yield green(UNCERTAIN, "no message is in doubt")
     elif holds:
         yield yellow(
             UNCERTAIN,
-            f"{count} messages were on the wire when the sender died, and wait for your word",
+            f"{messages} on the wire when the sender died, held for you to decide",
             'set uncertain = "resend" under [smtp] to send them again, or cancel them in /admin',
         )
     else:
         yield yellow(
             UNCERTAIN,
-            f"{count} messages were on the wire when the sender died",
+            f"{messages} on the wire when the sender died",
             "the next delivery sends them again; `digest send` does it now",
         )

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from digest.check.findings import Finding, green, red, yellow
+from digest.filters import plural
 from digest.mail import TransportOptions
 from digest.mail.capabilities import Capabilities
 from digest.mail.probe import Probe
@@ -93,7 +94,7 @@ def _judge_tls(probe: Probe, options: TransportOptions, now: datetime) -> Findin
     if days < _CERTIFICATE_DAYS:
         return yellow(
             TLS,
-            f"the certificate of {options.host} ends in {days} days, on {until:%Y-%m-%d}",
+            f"the certificate of {options.host} ends in {plural(days, 'day')}, on {until:%Y-%m-%d}",
             "let whoever runs the relay renew it; after that day no mail leaves",
         )
     return green(TLS, f"{probe.tls}, the certificate of {options.host} is good for {days} days")

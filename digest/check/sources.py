@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from digest.check.findings import Finding, green, red, yellow
 from digest.errors import ConfigError, FetchError, ParseError
 from digest.fetch import Answer, Fetcher
+from digest.filters import plural
 from digest.model import Request
 from digest.sources.base import Source
 
@@ -84,7 +85,8 @@ def _ask(source: Source, fetcher: Fetcher, request: Request) -> Finding:
 def _read(source: Source, request: Request, answer: Answer) -> str:
     listing = source.parse(request, answer.body, answer.content_type)
     broken = f", {len(listing.broken)} of them broken" if listing.broken else ""
-    return f"{len(listing.entries) + len(listing.broken)} entries{broken}"
+    count = len(listing.entries) + len(listing.broken)
+    return f"{plural(count, 'entry', 'entries')}{broken}"
 
 
 def _refused(name: str, error: FetchError) -> Finding:
