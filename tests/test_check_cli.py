@@ -263,10 +263,25 @@ def test_trying_it_out_is_not_red(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert code == 0
     assert {one["reason"] for one in whole["skipped"]} == {
         "no mail is sent",
-        "there is no database to look at",
+        "the database cannot be used",
         "--offline",
     }
     assert sorted(p.name for p in tmp_path.iterdir()) == ["config.toml", "feed.xml"]
+
+
+def test_a_database_in_a_folder_that_is_not_there_is_red(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(MINIMAL + '[database]\nurl = "sqlite:///gone/digest.db"\n')
+
+    code = run(["check", "--config", str(path), "--offline", "--json"])
+    whole = report(capsys)
+
+    assert code == 1
+    assert {n for n, level in not_green(whole).items() if level == "red"} == {"database.version"}
+    assert "database.space" in {one["name"] for one in whole["skipped"]}
+    assert not (tmp_path / "gone").exists()
 
 
 # -- settings

@@ -156,7 +156,7 @@ class _Plan:
         store = self._store
         names = (database.WRITABLE, *(name for name in NAMES if name.startswith("alarms.")))
         if store is None:
-            self._skip(names, "there is no database to look at")
+            self._skip(names, "the database cannot be used")
         else:
             every = {s.name: s.every for s in self._settings.sources if s.enabled}
             holds = self._settings.smtp.uncertain == "hold"
@@ -170,8 +170,8 @@ class _Plan:
             for name, look in zip(names, looks, strict=True):
                 yield Check(name=name, look=look, limit_s=_DATABASE_LIMIT_S)
         path = self._opened[0].path if self._opened else None
-        if path is None:
-            self._skip([database.SPACE], "the database is not a file on this machine")
+        if path is None or not path.parent.is_dir():
+            self._skip([database.SPACE], "the database is no file on this machine")
         else:
             yield Check(
                 name=database.SPACE,
