@@ -20,7 +20,8 @@ from starlette.routing import Route
 
 from digest.app import App
 from digest.errors import BadInput, DigestError, NotFound, StoreBusy, StoreError, TokenError
-from digest.web import browse, feed_pages, joining, leaving, letters, own, votes
+from digest.web import browse, feed_pages, health, joining, leaving, letters, own, votes
+from digest.web.admin import outbox_pages, overview, readers, session, topic_pages, trial
 from digest.web.desk import Desk, desk_of
 from digest.web.endpoints import Elsewhere, page_response, private, public
 from digest.web.refusals import Refused
@@ -48,7 +49,7 @@ def build_web(app: App) -> Starlette:
     """The pages of one set of settings, as an ASGI application."""
     desk = Desk(app)
     web = Starlette(
-        routes=[*_public_routes(), *_personal_routes()],
+        routes=[*_public_routes(), *_personal_routes(), *_operator_routes()],
         middleware=[
             Middleware(
                 Shield,
@@ -56,6 +57,7 @@ def build_web(app: App) -> Starlette:
                 own_host=app.settings.web.host,
                 proxies=desk.proxies,
                 cache=desk.cache,
+                answers=desk.answers,
             )
         ],
         exception_handlers=_error_handlers(),
@@ -111,6 +113,29 @@ def _personal_routes() -> list[Route]:
         Route("/feedback/{token}", private(votes.feedback_page, votes.feedback), methods=both),
         Route("/edition/{token}", private(letters.edition_page)),
         Route("/feed/{token}.{form:feed}", private(letters.private_feed)),
+    ]
+
+
+def _operator_routes() -> list[Route]:
+    both = ["GET", "POST"]
+    guarded = session.guarded
+    return [
+        Route("/health", private(health.health)),
+        Route("/metrics", private(health.metrics)),
+        Route("/admin/login", private(session.login_page, session.login), methods=both),
+        Route("/admin/logout", guarded(overview.overview, session.logout), methods=both),
+        Route("/admin", guarded(overview.overview)),
+        Route("/admin/outbox", guarded(outbox_pages.outbox_page, outbox_pages.act), methods=both),
+        Route("/admin/readers", guarded(readers.readers_page)),
+        Route("/admin/readers/{id:int}", guarded(readers.reader_page, readers.act), methods=both),
+        Route(
+            "/admin/returns", guarded(readers.returns_page, readers.act_on_address), methods=both
+        ),
+        Route("/admin/topics", guarded(topic_pages.topics_page)),
+        Route(
+            "/admin/topics/{slug}", guarded(topic_pages.topic_page, topic_pages.act), methods=both
+        ),
+        Route("/admin/mail", guarded(trial.trial_page, trial.send_trial), methods=both),
     ]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -27,6 +28,7 @@ from digest.errors import StoreError
 from digest.find import Finder
 from digest.signup import Intake
 from digest.templates import Templates
+from digest.web.admin.weeks import Weeks
 from digest.web.cache import PageCache
 from digest.web.client import client_address, client_mark, networks
 from digest.web.forms import TOKEN_FIELD, Form, FormName, FormTokens
@@ -61,6 +63,10 @@ class Desk:
         self.cache = PageCache(lambda: self.work(self.version.current))
         self.intake = Intake(app.enrolment)
         self.accounts = Accounts(app.enrolment, app.tokens)
+        #: answers by the first digit of their status, for /metrics
+        self.answers: Counter[int] = Counter()
+        self.weeks = Weeks(app.store)
+        self.day = timedelta(days=1)
         self.lookback = timedelta(days=app.settings.edition.lookback_days)
         # one after the other, behind the answers
         self._after = ThreadPoolExecutor(max_workers=1, thread_name_prefix="signups")

@@ -7,6 +7,7 @@ before anything else is looked at; everything that leaves carries the security h
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -49,6 +50,7 @@ class Shield:
         own_host: str,
         proxies: Sequence[IPNetwork],
         cache: PageCache,
+        answers: Counter[int],
     ) -> None:
         self._app = app
         parts = urlsplit(site_url)
@@ -56,6 +58,7 @@ class Shield:
         self._hosts = {parts.hostname or "", own_host.lower(), *_LOCAL_HOSTS}
         self._proxies = proxies
         self._cache = cache
+        self._answers = answers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -65,9 +68,9 @@ class Shield:
         if path != scope["path"]:
             scope = {**scope, "path": path, "raw_path": path.encode()}
         if path not in _ANY_HOST and not self._is_our_host(scope):
-            await _send(send, scope, _WRONG_HOST)
+            await self._send(send, scope, _WRONG_HOST)
         elif (answer := self._ready(scope)) is not None:
-            await _send(send, scope, answer)
+            await self._send(send, scope, answer)
         else:
             await self._pass_on(scope, receive, send)
 
@@ -99,6 +102,7 @@ class Shield:
             nonlocal has_begun
             if message["type"] == "http.response.start":
                 has_begun = True
+                self._answers[message["status"] // 100] += 1
                 message["headers"] = _with_security(message["headers"])
             elif scope["method"] == "HEAD":
                 message = {**message, "body": b""}
@@ -109,7 +113,14 @@ class Shield:
         except Exception:  # the outermost frame: one request fails, the service goes on
             log.exception("a mistake in digest itself, at %s", _shape(scope["path"]))
             if not has_begun:
-                await _send(send, scope, _BROKEN)
+                await self._send(send, scope, _BROKEN)
+
+    async def _send(self, send: Send, scope: Scope, answer: Answer) -> None:
+        self._answers[answer.status // 100] += 1
+        headers = [*answer.headers, *SECURITY_HEADERS]
+        body = b"" if scope["method"] == "HEAD" else answer.body
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
 def _is_plain(host: str) -> bool:
@@ -126,13 +137,6 @@ def _with_security(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
     names = {name for name, _ in headers}
     kept = [h for h in SECURITY_HEADERS if h[0] not in names]
     return [*headers, *kept, *([] if b"cache-control" in names else [_NOT_KEPT])]
-
-
-async def _send(send: Send, scope: Scope, answer: Answer) -> None:
-    headers = [*answer.headers, *SECURITY_HEADERS]
-    body = b"" if scope["method"] == "HEAD" else answer.body
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 def _plain_answer(status: int, text: str) -> Answer:

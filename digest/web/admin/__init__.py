@@ -1,0 +1,1 @@
+"""/admin: the operator's pages. A token in the settings opens them; without one there are none."""
