@@ -51,6 +51,28 @@ class Store:
             with connection.begin():
                 yield connection
 
+    @contextmanager
+    def alter(self) -> Iterator[Connection]:
+        """A write in which tables may be changed.
+
+        SQLite changes most things by copying a table and dropping the old one, and dropping it
+        deletes whatever refers to its rows. So foreign keys are off meanwhile (which a transaction
+        cannot do for itself) and all of them are checked before it commits.
+        """
+        with _our_errors(), self.engine.connect() as connection:
+            connection = connection.execution_options(digest_writes=True)
+            if self.is_sqlite:
+                connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
+            try:
+                with connection.begin():
+                    yield connection
+                    if self.is_sqlite:
+                        _check_references(connection)
+            finally:
+                if self.is_sqlite:
+                    # the next user of this connection would want them on
+                    connection.invalidate()
+
     @property
     def path(self) -> Path | None:
         """The file of a SQLite database; None for others."""
@@ -59,6 +81,12 @@ class Store:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _check_references(tx: Connection) -> None:
+    broken = tx.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        raise StoreError(f"a row of {broken[0]} refers to a row of {broken[2]} that is not there")
 
 
 def db_now(tx: Connection) -> datetime:

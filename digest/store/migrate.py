@@ -8,12 +8,13 @@ import os
 import shutil
 import sqlite3
 import subprocess
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import make_url
 
-from digest.errors import BadInput, StoreError, StoreFull, StoreVersion
+from digest.errors import BadInput, NotFound, StoreError, StoreFull, StoreVersion
 from digest.resources import data_path
 from digest.store.engine import Store
 
@@ -21,9 +22,10 @@ from digest.store.engine import Store
 _ADVISORY_LOCK = 7031931
 
 
-def head_version() -> str:
+def head_version(scripts: Path | None = None) -> str:
     """The schema version this program is written for: the name of its newest migration."""
-    return max(p.name.split("_")[0] for p in data_path("migrations").glob("versions/[0-9]*.py"))
+    scripts = scripts or data_path("migrations")
+    return max(p.name.split("_")[0] for p in scripts.glob("versions/[0-9]*.py"))
 
 
 def stored_version(tx: Connection) -> str | None:
@@ -40,9 +42,17 @@ def open_store(url: str) -> Store:
     Raises StoreVersion when the schema is newer (upgrade the program) or older (run
     `digest migrate`: never silently, an operator wants a backup first).
     """
-    store = Store(url)
-    if store.path is not None:
-        _make_private(store.path)
+    with ExitStack() as opening:
+        store = opening.enter_context(closing(Store(url)))
+        if store.path is not None:
+            _make_private(store.path)
+        _make_fit(store)
+        # from here on it is the caller's to close
+        opening.pop_all()
+        return store
+
+
+def _make_fit(store: Store) -> None:
     with store.read() as tx:
         stored = stored_version(tx)
     if stored is None:
@@ -54,7 +64,6 @@ def open_store(url: str) -> Store:
         )
     else:
         refuse_newer(stored)
-    return store
 
 
 def _make_private(path: Path) -> None:
@@ -65,37 +74,43 @@ def _make_private(path: Path) -> None:
         raise StoreError(f"{path} cannot be opened: {error.strerror}") from error
 
 
-def refuse_newer(stored: str | None) -> None:
+def refuse_newer(stored: str | None, head: str | None = None) -> None:
     """Raise StoreVersion when the database was written by a newer program."""
-    if stored is not None and stored > head_version():
+    head = head or head_version()
+    if stored is not None and stored > head:
         raise StoreVersion(
-            f"the database is at version {stored}, newer than this program ({head_version()}): "
+            f"the database is at version {stored}, newer than this program ({head}): "
             "install the newer digest, or restore the copy made before the upgrade"
         )
 
 
-def migrate(store: Store) -> tuple[str | None, str]:
+def migrate(store: Store, scripts: Path | None = None) -> tuple[str | None, str]:
     """Bring the schema up to date; returns the versions before and after.
 
-    One transaction for all steps: when one fails nothing has happened.
+    One transaction for all steps: when one fails nothing has happened. `scripts` is the folder of
+    the migrations; None for those of this program.
     """
     from alembic import command
     from alembic.config import Config
 
+    scripts = scripts or data_path("migrations")
+    head = head_version(scripts)
     config = Config()
-    config.set_main_option("script_location", str(data_path("migrations")).replace("%", "%%"))
-    with store.write() as tx:
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+    with store.alter() as tx:
         if not store.is_sqlite:
             tx.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _ADVISORY_LOCK})
         before = stored_version(tx)
-        refuse_newer(before)
+        refuse_newer(before, head)
         config.attributes["connection"] = tx
         command.upgrade(config, "head")
-        return before, head_version()
+        return before, head
 
 
 def backup(store: Store, target: Path) -> None:
     """Write a consistent copy of the database to a new file, while others go on working."""
+    if store.path is not None and not store.path.is_file():
+        raise NotFound(f"there is no database {store.path} yet; check [database] url")
     if target.exists():
         raise BadInput(f"{target} exists already; name a new file")
     if not target.parent.is_dir():
@@ -116,10 +131,8 @@ def backup(store: Store, target: Path) -> None:
 
 def _copy_sqlite(path: Path, target: Path) -> None:
     try:
-        with sqlite3.connect(path) as origin, sqlite3.connect(target) as copy:
+        with closing(sqlite3.connect(path)) as origin, closing(sqlite3.connect(target)) as copy:
             origin.backup(copy, pages=4096)
-        copy.close()
-        origin.close()
     except sqlite3.Error as error:
         raise StoreFull(f"the copy could not be written: {error}") from error
 
