@@ -12,15 +12,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection
-
 from digest.addresses import parse_address
 from digest.clock import moment_text, next_slot
 from digest.enrol import INTERESTS_MAX, Enrolment
 from digest.errors import BadInput, NotFound
 from digest.model import Edition, InterestKind, Status, Subscriber
 from digest.papers import parse_key
-from digest.store import bounces, people, signups
+from digest.store import Transaction, bounces, people, signups
 from digest.store import editions as shelf
 from digest.store.mine import messages_of
 from digest.store.people import Wish
@@ -88,7 +86,7 @@ class Accounts:
         return Confirmed(subscriber=confirmed, is_move=False)
 
     def _complete_move(
-        self, tx: Connection, subscriber_id: int, from_id: int, *, now: datetime, detail: str
+        self, tx: Transaction, subscriber_id: int, from_id: int, *, now: datetime, detail: str
     ) -> None:
         signups.complete_move(tx, subscriber_id, from_id)
         # what came back from the old address says nothing about the new one
@@ -109,7 +107,7 @@ class Accounts:
                 )
         return self.find(subscriber_id)
 
-    def _take_back(self, tx: Connection, subscriber: Subscriber, *, now: datetime) -> None:
+    def _take_back(self, tx: Transaction, subscriber: Subscriber, *, now: datetime) -> None:
         if subscriber.status is Status.CONFIRMED:
             return
         due = next_slot(

@@ -14,14 +14,12 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection
-
 from digest.addresses import Address, parse_address
 from digest.clock import parse_send_at
 from digest.enrol import Choices, Enrolment, check_choices, read_wishes
 from digest.errors import BadInput
 from digest.model import Cadence, InterestKind, Status
-from digest.store import people, signups
+from digest.store import Transaction, people, signups
 from digest.store.limits import Limit, allow
 
 log = logging.getLogger(__name__)
@@ -145,7 +143,7 @@ class Intake:
             self._note_move(tx, joined.subscriber.id, from_id, form["detail"], now)
 
     def _note_move(
-        self, tx: Connection, subscriber_id: int, from_id: int, detail: str, now: datetime
+        self, tx: Transaction, subscriber_id: int, from_id: int, detail: str, now: datetime
     ) -> None:
         signups.detail_consent(tx, subscriber_id, detail, at=now)
         if subscriber_id != from_id:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -61,6 +62,11 @@ def _model() -> None:
 
 
 @model.command()
-def pull(name: str | None = None, config: Config = None) -> None:
+def pull(
+    name: Annotated[
+        str | None, typer.Argument(help="Default: the one that is recommended.")
+    ] = None,
+    config: Config = None,
+) -> None:
     """Fetch the embedding model once."""
     raise NotYet("`digest model pull` is not yet in this release")
