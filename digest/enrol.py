@@ -195,9 +195,13 @@ class Enrolment:
         """End all mail to a person at once, also what is waiting. Doing it twice is fine."""
         with self.store.write() as tx:
             subscriber = people.get_subscriber(tx, subscriber_id, hold=True)
-            if subscriber is None or subscriber.status in _ENDED:
+            if subscriber is None or subscriber.status is Status.UNSUBSCRIBED:
                 return
-            _end(tx, subscriber_id, now)
+            if subscriber.status is not Status.SUPPRESSED:
+                _end(tx, subscriber_id, now)
+            elif _has_left(tx, subscriber_id):
+                return
+            # noted of who is suppressed too: should that be lifted one day, this person has left
             people.note_consent(tx, [subscriber_id], "ended", now=now, source=source)
             outbox.cancel_waiting(tx, subscriber_id, reason="unsubscribed", now=now)
 
@@ -231,7 +235,8 @@ class Enrolment:
             return True
 
 
-_ENDED = (Status.UNSUBSCRIBED, Status.SUPPRESSED)
+def _has_left(tx: Transaction, subscriber_id: int) -> bool:
+    return [act["action"] for act in people.consents_of(tx, subscriber_id)][-1:] == ["ended"]
 
 
 def _end(tx: Transaction, subscriber_id: int, now: datetime) -> None:
