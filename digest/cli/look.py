@@ -23,6 +23,7 @@ from digest.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
     from digest.app import App
+    from digest.find import Finder
     from digest.model import Item, Pick, Subscriber
     from digest.rank import Pool
 
@@ -106,14 +107,15 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Items by words and by meaning."""
-    from digest.store import catalogue
+    from digest.store.searching import Filters
 
     with opened(config, at) as parts:
-        with parts.store.read() as tx:
-            by_words = catalogue.search(tx, query, limit=limit)
-        have = {item.key for item in by_words}
-        alike = [item for item in _alike(parts, (query, ""), limit) if item.key not in have]
-    found = [("words", item) for item in by_words] + [("meaning", item) for item in alike]
+        now = parts.now()
+        # what is half-open ends just behind what was seen at that very moment
+        filters = Filters(until=now + timedelta(microseconds=1)) if at else Filters()
+        hits = _finder(parts).search(query, filters, now=now, limit=limit, meaning=limit)
+    found = [("words", item) for item in hits.by_words]
+    found += [("meaning", item) for item in hits.by_meaning]
     _print_items(found[:limit], as_json)
 
 
@@ -128,23 +130,14 @@ def similar(
     """Items like this one."""
     with opened(config, at) as parts:
         own = _find_item(parts, item)
-        alike = _alike(parts, (own.title, own.abstract), limit + 1)
-    found = [("meaning", other) for other in alike if other.key != own.key]
-    _print_items(found[:limit], as_json)
+        alike = _finder(parts).similar(own, now=parts.now(), limit=limit)
+    _print_items([("meaning", other) for other in alike], as_json)
 
 
-#: of the archive, newest first: as far as likeness is looked for
-_ARCHIVE = 20_000
+def _finder(parts: App) -> Finder:
+    from digest.find import Finder
 
-
-def _alike(parts: App, text: tuple[str, str], limit: int) -> list[Item]:
-    from digest.store import catalogue
-
-    now = parts.now()
-    with parts.store.read() as tx:
-        items = catalogue.recent_items(tx, until=now, limit=_ARCHIVE)
-    texts = [(item.title, item.abstract) for item in items]
-    return [items[i] for i, _ in parts.editor.ranker(now).similar(text, texts, limit)]
+    return Finder(parts.store, parts.editor.ranker)
 
 
 def _find_item(parts: App, text: str) -> Item:

@@ -1,4 +1,4 @@
-"""Reading the collected items: what may be picked, what is trending, what a search finds."""
+"""Reading the collected items: what may be picked, and what is usual in the archive."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import Connection, Row, func, select
 
-from digest.model import Candidate, Count, Item, Standing
+from digest.model import Candidate, Count, Standing
 from digest.store.items import batches, item_from
 from digest.store.schema import item, sighting, standing
 
@@ -86,17 +86,6 @@ def background(tx: Connection, *, until: datetime, limit: int) -> tuple[tuple[st
     return tuple((row.title, row.abstract) for row in rows)
 
 
-def recent_items(tx: Connection, *, until: datetime, limit: int) -> tuple[Item, ...]:
-    """The most recent items up to then, newest first."""
-    rows = tx.execute(
-        select(item)
-        .where(item.c.first_seen_at <= until)
-        .order_by(item.c.first_seen_at.desc(), item.c.id.desc())
-        .limit(limit)
-    )
-    return tuple(map(item_from, rows))
-
-
 def archive_state(tx: Connection, *, until: datetime) -> tuple[int, datetime | None]:
     """Something that differs whenever background() would."""
     row = tx.execute(
@@ -105,26 +94,3 @@ def archive_state(tx: Connection, *, until: datetime) -> tuple[int, datetime | N
         )
     ).one()
     return row.n, row.changed_at
-
-
-def search(tx: Connection, words: str, *, limit: int) -> tuple[Item, ...]:
-    """Items whose title, abstract or authors have all those words, best first.
-
-    Whatever is typed is taken as words; nothing of it is search syntax.
-    """
-    if tx.dialect.name == "sqlite":
-        found = text(
-            "SELECT rowid AS id FROM item_text WHERE item_text MATCH :words"
-            " ORDER BY bm25(item_text, 4.0, 1.0, 2.0), rowid LIMIT :limit"
-        )
-        words = " ".join('"' + word.replace('"', '""') + '"' for word in words.split())
-    else:
-        found = text(
-            "SELECT id FROM item, websearch_to_tsquery('english', :words) AS asked"
-            " WHERE search @@ asked ORDER BY ts_rank(search, asked) DESC, id LIMIT :limit"
-        )
-    if not words.strip():
-        return ()
-    ids = [row.id for row in tx.execute(found, {"words": words, "limit": limit})]
-    rows = {row.id: row for row in tx.execute(select(item).where(item.c.id.in_(ids)))}
-    return tuple(item_from(rows[i]) for i in ids)
