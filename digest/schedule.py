@@ -32,6 +32,7 @@ _COLLECT_S = 60
 _EDITION_S = 20
 _DELIVER_S = 5
 _TIDY_S = 3600
+_SIGNUPS_S = 60
 #: how often the heartbeat of a stage is written down
 _NOTED_EVERY = timedelta(minutes=1)
 #: what is in flight when SIGTERM comes has that long to finish, in seconds
@@ -41,12 +42,16 @@ _FINISH_S = 25
 def run_daemon(app: App, roles: Collection[str]) -> None:
     """Work in those roles until SIGTERM or SIGINT; then finish what is in flight.
 
-    Raises StoreBusy when another daemon already works on the same SQLite file.
+    Raises StoreBusy when another daemon already works on the same SQLite file; one that only
+    serves the pages may stand beside it.
     """
     stop = threading.Event()
     with ExitStack() as held:
-        held.enter_context(_alone(app.store.path))
+        if set(roles) != {"web"}:
+            held.enter_context(_alone(app.store.path))
         held.enter_context(_stopped_by_signals(stop))
+        if "web" in roles:
+            held.enter_context(_pages(app, stop))
         scheduler = _scheduler(app, roles, stop)
         scheduler.start()
         log.info("digest is running: %s", ", ".join(roles))
@@ -72,6 +77,7 @@ def _scheduler(app: App, roles: Collection[str], stop: threading.Event) -> Backg
         ("edition", "edition", edition_tick, _EDITION_S),
         ("deliver", "deliver", deliver_tick, _DELIVER_S),
         ("edition", "tidy", tidy_tick, _TIDY_S),
+        ("web", "signups", signups_tick, _SIGNUPS_S),
     ]
     bounces = app.settings.bounces
     if bounces.kind != "none":
@@ -158,6 +164,36 @@ def tidy_tick(app: App, stopping: Callable[[], bool]) -> None:
     forgotten = app.enrolment.forget_unanswered(app.now(), CONFIRM_WITHIN)
     if forgotten:
         log.info("%d unconfirmed addresses forgotten", forgotten)
+
+
+def signups_tick(app: App, stopping: Callable[[], bool]) -> None:
+    """Deal with sign-ups that a page has answered and its process could not finish."""
+    from digest.signup import Intake
+
+    Intake(app.enrolment).deal(app.now())
+
+
+@contextmanager
+def _pages(app: App, stop: threading.Event) -> Iterator[None]:
+    """Serve the pages; from the moment of `stop` on they end while the ticks finish."""
+    from digest.web import build_web
+    from digest.web.server import WebServer
+
+    web = app.settings.web
+    server = WebServer(build_web(app), host=web.host, port=web.port)
+    server.start()
+
+    def end() -> None:
+        stop.wait()
+        server.stop()
+
+    ending = threading.Thread(target=end, name="web-end")
+    ending.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        ending.join()
 
 
 def _finish(scheduler: BackgroundScheduler) -> None:
