@@ -43,19 +43,21 @@ def top(
     from digest.clock import day_bounds, parse_date
     from digest.model import Profile
     from digest.store.catalogue import candidates
+    from digest.store.pages import day_items
     from digest.store.topics import topics_by_slug
 
     with opened(config, at) as parts:
         now = parts.now()
-        since = now - timedelta(days=parts.settings.edition.lookback_days)
-        if day is not None:
-            since, until = day_bounds(parse_date(day))
-            now = min(now, until - timedelta(microseconds=1)) if at is None else now
+        lookback = timedelta(days=parts.settings.edition.lookback_days)
         with parts.store.read() as tx:
             topics = topics_by_slug(tx)
-            found = candidates(tx, since=min(since, now), until=now)
-        if day is not None:
-            found = tuple(c for c in found if any(since <= s.since < until for s in c.standings))
+            if day is None:
+                found = candidates(tx, since=now - lookback, until=now)
+            else:
+                on = parse_date(day)
+                # a past day as it stood when its votes had settled
+                now = min(now, day_bounds(on)[1] + lookback)
+                found = day_items(tx, on, until=now)
         if topic is not None and topic not in topics:
             known = ", ".join(topics) or "none"
             raise BadInput(f"there is no topic {topic!r}; topics: {known}")
