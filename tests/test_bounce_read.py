@@ -100,6 +100,12 @@ def test_only_the_addressee_can_be_a_request_to_unsubscribe() -> None:
     assert read_report(sample("reply_of_a_person")).unsubscribe_tokens == ()
 
 
+def test_a_bounce_of_a_request_is_no_request() -> None:
+    raw = sample("postfix_full").replace(b"Delivered-To: bounce+", b"Delivered-To: unsubscribe+")
+
+    assert read_report(raw).kind is BounceKind.SOFT
+
+
 def test_a_token_keeps_its_case_where_a_server_lowered_the_other() -> None:
     raw = sample("postfix_unknown_user")
     head, _, rest = raw.partition(b"\n\n")

@@ -97,8 +97,8 @@ def test_letters_are_read_oldest_first_and_put_where_they_belong(opened: Opener,
     assert found == [first, second]
     assert server.contents("digest-done") == [first]
     assert server.contents("digest-unknown") == [second]
-    left = [kept for kept in server.letters["INBOX"] if r"\Deleted" not in kept.flags]
-    assert left == []
+    left = [kept.flags for kept in server.letters["INBOX"]]
+    assert left == ([] if "UIDPLUS" in able else [{r"\Deleted"}] * 2)
 
 
 @pytest.mark.parametrize("able", CAPABILITIES.values(), ids=CAPABILITIES)

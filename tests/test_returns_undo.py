@@ -58,6 +58,17 @@ def test_who_had_not_confirmed_has_not_after_it(world: World) -> None:
     assert undone.subscriber.next_edition_at is None
 
 
+def test_who_had_left_and_was_asked_anew_is_still_to_answer(world: World) -> None:
+    reader = world.add()
+    world.enrolment.unsubscribe(reader, now=NOW, source="web")
+    world.add(confirmed=False)
+    world.come_back("postfix_unknown_user", reader)
+
+    world.returns.undo(READER, NOW)
+
+    assert world.status(reader) is Status.PENDING
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_who_had_left_stays_away(world: World, when: str) -> None:
     reader = world.add()

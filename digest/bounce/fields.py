@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator, Mapping
 from email import message_from_bytes
 from email.message import Message
-from itertools import islice
 
 from digest.bounce.body import report_text
 from digest.bounce.mime import header_items
@@ -27,7 +26,6 @@ _STATUS_TYPES = ("message/delivery-status", "message/global-delivery-status")
 _FEEDBACK_TYPE = "message/feedback-report"
 #: recipients of one report that are looked at
 _RECIPIENTS_MAX = 50
-_FIELDS_MAX = 100
 DIAGNOSTIC_MAX = 1_000
 _ADDRESS = re.compile(r"<?([^\s<>;,\"()]{1,64}@[^\s<>;,\"()]{1,255}?)[>.,]{0,3}(?:\s|$)")
 _STATUS_FIELD = re.compile(r"^\s*([245]\.\d{1,3}\.\d{1,3})(?!\d)")
@@ -99,7 +97,7 @@ def _blocks(part: Message) -> Iterator[dict[str, str]]:
 def _fields(piece: Message) -> dict[str, str]:
     """The fields by lower-case name; of a field said twice, the first."""
     found: dict[str, str] = {}
-    for name, value in islice(header_items(piece), _FIELDS_MAX):
+    for name, value in header_items(piece):
         found.setdefault(name, value)
     return found
 
