@@ -34,6 +34,10 @@ _TOP = 3
 _START = datetime.combine(SAMPLE_DAYS[0], datetime.min.time(), UTC)
 #: until every reader's hour of the last day has passed
 _HOURS = 24 * len(SAMPLE_DAYS)
+#: when the demo is over
+DEMO_END = _START + timedelta(hours=_HOURS)
+#: where the links in the mails lead when no pages are served
+_URL = "https://digest.example.org"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,14 +89,15 @@ class _SampleClock:
         """The sample's server needs no politeness."""
 
 
-def run_demo(folder: Path) -> DemoResult:
+def run_demo(folder: Path, *, site_url: str = _URL) -> DemoResult:
     """Live through the sample's three days, hour by hour, and leave the mails in `folder`.
 
-    Raises BadInput when the folder holds anything but an earlier demo.
+    `site_url` is where the links in them lead. Raises BadInput when the folder holds anything but
+    an earlier demo.
     """
     _prepare(folder)
     clock = _SampleClock(_START)
-    with SampleServer(_START) as server, _opened(folder, server.url, clock) as app:
+    with SampleServer(_START) as server, _opened(folder, server.url, site_url, clock) as app:
         for reader in SAMPLE_SUBSCRIBERS:
             _subscribe(app, reader)
         for hour in range(_HOURS):
@@ -121,9 +126,9 @@ def _prepare(folder: Path) -> None:
 
 
 @contextmanager
-def _opened(folder: Path, source_url: str, clock: _SampleClock) -> Iterator[App]:
+def _opened(folder: Path, source_url: str, site_url: str, clock: _SampleClock) -> Iterator[App]:
     config = folder / "config.toml"
-    config.write_text(_config_text(source_url), encoding="utf-8")
+    config.write_text(_config_text(source_url, site_url), encoding="utf-8")
     app = App(load_settings(config, environ={}), clock)
     try:
         yield app
@@ -131,15 +136,17 @@ def _opened(folder: Path, source_url: str, clock: _SampleClock) -> Iterator[App]
         app.close()
 
 
-def _config_text(source_url: str) -> str:
+def _config_text(source_url: str, site_url: str) -> str:
     """Settings in the form of config.toml; the strings of JSON are strings of TOML."""
     said = json.dumps
     lines = [
         "[site]",
         'name = "Trending Papers"',
-        'url = "https://digest.example.org"',
+        f"url = {said(site_url)}",
         f"secret_key = {said(secrets.token_urlsafe(48))}",
         'postal_address = "Digest, 1 Example Street, 12345 Exampleton"',
+        "[web]",
+        f"admin_token = {said(secrets.token_urlsafe(12))}",
         "[mail]",
         'from = "Trending Papers <digest@example.org>"',
         "[smtp]",

@@ -248,3 +248,38 @@ def test_a_port_that_is_taken_ends_the_daemon_with_one_line(
     assert done.returncode == 1
     assert f"cannot be served at 127.0.0.1:{port}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_the_demo_leaves_its_pages_up_until_it_is_told_to_end(tmp_path: Path) -> None:
+    log = tmp_path / "demo.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "digest", "demo", "--serve", "--folder", str(tmp_path / "demo")],
+            cwd=REPO,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+        )
+    try:
+        found = None
+        deadline = time.monotonic() + 60
+        while found is None and time.monotonic() < deadline and process.poll() is None:
+            found = re.search(r"pages are at http://127\.0\.0\.1:(\d+)/", log.read_text())
+            time.sleep(0.1)
+        assert found, log.read_text()
+        port = int(found[1])
+        mail = next((tmp_path / "demo" / "mail").glob("*.html")).read_text()
+
+        assert ask(port).status == 200
+        link = re.search(rf"http://127\.0\.0\.1:{port}(/preferences/[^\"#]+)", mail)
+        assert link
+        assert ask(port, link[1]).status == 200
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait(20)
+    assert "Traceback" not in log.read_text()

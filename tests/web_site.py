@@ -162,7 +162,7 @@ def open_site(folder: Path, *, url: str = URL, web: str = "") -> tuple[App, Step
     config = folder / "config.toml"
     text = re.sub(r"(?m)^url = \"[^\"]*\"", f'url = "{url}"', config.read_text("utf-8"), count=1)
     section = f'[web]\nadmin_token = "{ADMIN_TOKEN}"\n{web}\n'
-    config.write_text(text.replace("[mail]\n", f"{section}[mail]\n", 1), "utf-8")
+    config.write_text(re.sub(r"\[web\]\n[^\[]*", section, text, count=1), "utf-8")
     clock = StepClock(NOW)
     return App(load_settings(config, environ={}), clock), clock
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from digest.cli.base import AsJson, At, Config, app, log_to_stderr, opened, print_json, say, warn
-from digest.errors import BadInput, UsageError
+from digest.errors import BadInput, DigestError, UsageError
 
 ROLES = ("collect", "edition", "deliver", "web")
 
@@ -23,17 +24,21 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Show the whole way, from a sample listing to mails in a folder. Needs nothing."""
-    from digest.demo import run_demo, tell_demo
+    from digest.demo import DEMO_END, run_demo, tell_demo
 
     if serve:
-        from digest.errors import NotYet
+        from digest.demo_pages import HOST, free_port, serve_demo
 
-        raise NotYet("the web pages come with a later release; the mails are in the folder")
-    result = run_demo(folder)
+        port = free_port()
+        result = run_demo(folder, site_url=f"http://{HOST}:{port}")
+    else:
+        result = run_demo(folder)
     if as_json:
         print_json(result.as_json())
     else:
         say(tell_demo(result))
+    if serve:
+        serve_demo(folder, port=port, begin=DEMO_END, say=warn if as_json else say)
 
 
 @app.command()
@@ -80,11 +85,16 @@ def init(
         zone=zone,
     )
     write_config(path, answers)
-    parts = App(load_settings(path))
     try:
-        where = parts.store.engine.url.render_as_string(hide_password=True)
-    finally:
-        parts.close()
+        parts = App(load_settings(path))
+        try:
+            where = parts.store.engine.url.render_as_string(hide_password=True)
+        finally:
+            parts.close()
+    except DigestError:
+        # so that the next try does not find a file in its way
+        path.unlink()
+        raise
     say(f"{path} is written and the database {where} is there.")
     say("Next: look through the file, then")
     say("  digest subscribers add you@example.org --topic language-models --confirmed")
@@ -92,7 +102,14 @@ def init(
 
 
 def _ask(question: str, default: str) -> str:
-    answer: str = typer.prompt(question, default=default)
+    try:
+        answer: str = typer.prompt(question, default=default)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        # nobody is there to answer: a script gave all it had to say by options
+        say(default)
+        return default
     return answer
 
 
@@ -125,6 +142,8 @@ def collect(
     as_json: AsJson = False,
 ) -> None:
     """One pass over the sources that are due, or over the named ones now."""
+    # what went wrong is printed below, as the result that it is
+    logging.getLogger("digest.collect").setLevel(logging.ERROR)
     with opened(config, at) as parts:
         now = parts.now()
         collector = parts.collector
