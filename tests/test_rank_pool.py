@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.model import Profile, ReasonKind, Section, Topic
+from digest.model import Count, Profile, ReasonKind, Section, Standing, Topic
 from digest.rank import Ranker, RankSettings, Verdict
+from digest.rank.trend import measure_trend
 from tests.rank_pieces import ARCHIVE, NOW, candidate, liked
 
 RANKER = Ranker.lexical(ARCHIVE)
@@ -235,3 +237,21 @@ def test_whatever_comes_the_list_keeps_its_promises(
         assert all(0.0 <= x <= 1.0 for x in parts)
         assert pool.explain(profile, pick.item_id, seen=seen).verdict is not Verdict.EXCLUDED
     assert ranking.picks or ranking.note
+
+
+def test_a_list_that_is_read_no_more_does_not_stand_still():
+    listed = NOW - timedelta(days=7)
+    counts = (Count(at=listed + timedelta(hours=6), votes=30),)
+    standing = Standing(
+        source="hf",
+        kind="huggingface",
+        first_seen_at=listed,
+        last_seen_at=listed + timedelta(hours=6),
+        counts=counts,
+    )
+
+    then = measure_trend([standing], now=listed + timedelta(hours=6))
+    a_week_later = measure_trend([standing], now=NOW)
+
+    assert a_week_later == then
+    assert then.strength > 0.5

@@ -155,6 +155,8 @@ class Standing:
     #: the source's kind, e.g. "huggingface": what is usual differs by kind
     kind: str
     first_seen_at: datetime
+    #: when its numbers were last read, changed or not; None when that is now
+    last_seen_at: datetime | None = None
     #: when the source listed it; None when it does not say to the hour
     listed_at: datetime | None = None
     position: int | None = None

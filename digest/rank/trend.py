@@ -66,7 +66,7 @@ def learn_levels(standings: Iterable[Standing], now: datetime) -> dict[str, floa
     for standing in standings:
         total = _votes(standing.latest)
         if total is not None:
-            usual = usual_votes(_hours(standing.since, now)) + 1.0
+            usual = usual_votes(_hours(standing.since, _as_of(standing, now))) + 1.0
             seen.setdefault(standing.kind, []).append((total + 1.0) / usual)
     levels = dict(LEVELS)
     for kind, ratios in seen.items():
@@ -103,6 +103,7 @@ def _gain(standing: Standing, now: datetime, level: float) -> _Gain | None:
     total = _votes(standing.latest)
     if total is None:
         return None
+    now = _as_of(standing, now)
     age_h = _hours(standing.since, now)
     start = now - timedelta(hours=WINDOW_H)
     earlier = [c for c in standing.counts if c.at <= start and _votes(c) is not None]
@@ -119,6 +120,11 @@ def _gain(standing: Standing, now: datetime, level: float) -> _Gain | None:
     if recent < whole:
         return _Gain(ratio=math.sqrt(recent * whole), votes=total, hours=age_h)
     return _Gain(ratio=recent, votes=gained, hours=_hours(base.at, now))
+
+
+def _as_of(standing: Standing, now: datetime) -> datetime:
+    """The moment its numbers speak of: a list that is no longer read is not standing still."""
+    return min(now, standing.last_seen_at) if standing.last_seen_at is not None else now
 
 
 def _ratio(gained: float, usual: float) -> float:

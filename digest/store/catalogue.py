@@ -59,6 +59,7 @@ def _with_standings(
                         source=s.source,
                         kind=s.kind,
                         first_seen_at=s.first_seen_at,
+                        last_seen_at=min(s.last_seen_at, until),
                         listed_at=s.listed_at,
                         position=s.position,
                         counts=tuple(counts[s.item_id, s.source]),
