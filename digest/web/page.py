@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ HTML = "text/html; charset=utf-8"
 PUBLIC_AGE_S = 60
 #: smaller pages are not worth packing, in bytes
 _PACKED_MIN = 1_000
+_ZERO = re.compile(rb"q\s*=\s*0(\.0*)?")
 #: what a page costs in memory beside its bytes
 _OVERHEAD = 2_000
 
@@ -107,5 +109,5 @@ def takes_gzip(accepted: bytes) -> bool:
     for part in accepted.lower().split(b","):
         name, _, weight = part.partition(b";")
         if name.strip() in (b"gzip", b"*"):
-            return weight.replace(b" ", b"").rstrip(b"0").rstrip(b".") != b"q="
+            return not _ZERO.fullmatch(weight.strip())
     return False
