@@ -207,7 +207,8 @@ class Collector:
                 reading = replace(told, entries=max(told.entries, reading.entries))
                 tally = _Tally(before=tally.before + tally.new)
                 way = way.instead
-        said = [str(error) for error in errors]
+        # both ways often meet the same trouble
+        said = list(dict.fromkeys(str(error) for error in errors))
         if errors and reading.state is not ReadingState.FAILED:
             said.append("read on the second way instead")
         said += [reading.error] if reading.error else []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from digest.store import Store
+from tests.cli_pieces import CONFIG, Operator
 from tests.collect_pieces import LISTED, Collecting, write_days
 from tests.databases import (
     PG_URL_VARIABLE,
@@ -111,3 +113,27 @@ def collecting(sqlite_store: Store, hub: ReplayServer, other: ReplayServer) -> I
     )
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo, once: three days of papers, four readers."""
+    from digest.demo import run_demo
+
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    run_demo(folder)
+    return folder
+
+
+@pytest.fixture
+def demo(demo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Operator:
+    """An operator of a site that has lived through the demo; may change what it likes."""
+    shutil.copytree(demo_folder, tmp_path / "demo")
+    return Operator(tmp_path / "demo", capsys)
+
+
+@pytest.fixture
+def site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Operator:
+    """An operator of a new site."""
+    (tmp_path / "config.toml").write_text(CONFIG)
+    return Operator(tmp_path, capsys)

@@ -1,353 +1,229 @@
-"""The program as its operator types it: what comes out, and with which exit code."""
+"""The program itself: usage, settings, and one clear line for whatever the world does."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email import message_from_bytes, policy
 from pathlib import Path
-from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from digest.cli import run
-from digest.sample import SampleServer
+from digest.store import Store
+from digest.store.migrate import head_version
+from tests.cli_pieces import CONFIG, Operator
+from tests.disks import fill, read_only, small_disk
 
-NOON = "2026-03-10T12:00:00Z"
-MORNING = "2026-03-11T06:30:00Z"
+AT = "2026-03-12T20:00:00Z"
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a command came to."""
+# The command line itself
 
-    code: int
-    out: str
-    err: str
 
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
 
+    told = capsys.readouterr().out
+    for name in ("demo", "init", "run", "collect", "send", "top", "subscribers", "report"):
+        assert name in told
 
-Digest = Callable[..., Said]
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nonsense"],
+        ["top", "--colour", "blue"],
+        ["top", "--limit", "many"],
+        ["top", "--limit", "0"],
+        ["why", "ann@example.org"],
+        ["preview", "ann@example.org", "--format", "pdf"],
+    ],
+)
+def test_wrong_usage_is_exit_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words) == 2
+    assert "Error" in capsys.readouterr().err
 
-@pytest.fixture
-def server() -> Iterator[SampleServer]:
-    with SampleServer(datetime(2026, 3, 11, 6, tzinfo=UTC)) as running:
-        yield running
 
-
-@pytest.fixture
-def digest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Digest:
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> Said:
-        code = run(arguments)
-        captured = capsys.readouterr()
-        return Said(code, captured.out, captured.err)
-
-    return call
-
-
-@pytest.fixture
-def site(tmp_path: Path, digest: Digest, server: SampleServer) -> Digest:
-    """The program in a folder with settings whose only source is the sample's server."""
-    made = digest(
-        "init", "--url", "https://digest.example.org", "--from", "Papers <d@example.org>",
-        "--mail-folder", "mail",
-    )  # fmt: skip
-    assert made.code == 0
-    path = tmp_path / "config.toml"
-    kept = path.read_text().partition("\n[[source]]\n")[0] + "\n"
-    path.write_text(
-        f'{kept}[[source]]\nname = "huggingface"\nkind = "huggingface"\nurl = "{server.url}"\n'
-        'pause = "0s"\n[[topic]]\nslug = "language-models"\n'
-        'text = "Large language models, their pretraining, reasoning and long contexts."\n'
-    )
-    return digest
-
-
-def subscribe(site: Digest, email: str = "me@example.org", *options: str) -> Said:
-    return site(
-        "subscribers", "add", email, "--topic", "language-models",
-        "--interest", "sparse attention", "--zone", "Europe/Berlin", "--send-at", "07:30",
-        "--at", NOON, *options,
-    )  # fmt: skip
-
-
-def test_an_operator_gets_from_init_to_the_first_mail(site: Digest, tmp_path: Path) -> None:
-    added = subscribe(site, "me@example.org", "--confirmed")
-    collected = site("collect", "--at", "2026-03-11T05:00:00Z")
-    dry = site("send", "--dry-run", "--at", MORNING, "--json")
-    sent = site("send", "--at", MORNING, "--json")
-    again = site("send", "--at", MORNING, "--json")
-    report = site("report", "--date", "2026-03-11", "--json")
-
-    assert (added.code, collected.code, sent.code) == (0, 0, 0)
-    assert "2026-03-11T06:30:00Z" in added.out
-    assert [d["email"] for d in dry.json["drafts"]] == ["me@example.org"]
-    assert sent.json["made"] == 1
-    assert sent.json["delivered"] == {"sent": 1}
-    assert again.json["made"] == 0
-    ledger = report.json["ledger"]
-    assert ledger["due"] == ledger["sent"] == 1
-    assert sum(n for state, n in ledger.items() if state != "due") == 1
-    assert [s["name"] for s in report.json["sources"]] == ["huggingface"]
-    (mail,) = (tmp_path / "mail").iterdir()
-    message = message_from_bytes(mail.read_bytes(), policy=policy.default)
-    assert message["To"] == "me@example.org"
-    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-
-
-def test_a_dry_run_changes_nothing(site: Digest, tmp_path: Path) -> None:
-    subscribe(site, "me@example.org", "--confirmed")
-    site("collect", "--at", "2026-03-11T05:00:00Z")
-
-    site("send", "--dry-run", "--at", MORNING)
-    report = site("report", "--date", "2026-03-11", "--json")
-
-    assert report.json["ledger"]["due"] == 0
-    assert not (tmp_path / "mail").exists()
-
-
-def test_who_is_not_vouched_for_gets_a_question_and_nothing_else(
-    site: Digest, tmp_path: Path
-) -> None:
-    added = subscribe(site)
-    site("collect", "--at", "2026-03-11T05:00:00Z")
-    site("send", "--at", MORNING)
-    shown = site("subscribers", "show", "me@example.org", "--json")
-
-    assert "confirmation is queued" in added.out
-    (mail,) = (tmp_path / "mail").iterdir()
-    assert b"/confirm/" in mail.read_bytes().replace(b"=\r\n", b"")
-    assert b"List-Unsubscribe" not in mail.read_bytes()
-    assert shown.json["status"] == "pending"
-    assert shown.json["next_edition_at"] is None
-
-
-def test_show_tells_what_the_design_promises(site: Digest) -> None:
-    subscribe(site, "me@example.org", "--confirmed", "--max-items", "5", "--cadence", "weekdays")
-
-    shown = site("subscribers", "show", "me@example.org", "--json").json
-
-    assert shown["email"] == "me@example.org"
-    assert shown["status"] == "confirmed"
-    assert (shown["zone"], shown["send_at"]) == ("Europe/Berlin", "07:30")
-    assert (shown["cadence"], shown["max_items"]) == ("weekdays", 5)
-    assert shown["topics"] == ["language-models"]
-    assert shown["interests"] == ["sparse attention"]
-    assert shown["next_edition_at"] == "2026-03-11T06:30:00Z"
-
-
-def test_settings_of_a_person_change_and_the_next_edition_moves(site: Digest) -> None:
-    subscribe(site, "me@example.org", "--confirmed")
-
-    changed = site(
-        "subscribers", "set", "me@example.org", "--zone", "Asia/Tokyo", "--interest", "robots",
-        "--keyword", "", "--at", NOON, "--json",
-    )  # fmt: skip
-
-    assert changed.json["interests"] == ["robots"]
-    assert changed.json["topics"] == ["language-models"]
-    assert changed.json["next_edition_at"] == "2026-03-10T22:30:00Z"
-
-
-def test_why_and_preview_and_top_agree(site: Digest) -> None:
-    subscribe(site, "me@example.org", "--confirmed")
-    site("collect", "--at", "2026-03-11T05:00:00Z")
-
-    preview = site("preview", "me@example.org", "--format", "json", "--at", MORNING).json
-    first = preview["entries"][0]
-    why = site("why", "me@example.org", first["wording"]["key"], "--at", MORNING, "--json").json
-    top = site("top", "--at", MORNING, "--limit", "3", "--json").json
-
-    assert why["now"]["verdict"] == "picked"
-    assert why["now"]["score"] == pytest.approx(first["pick"]["score"])
-    assert len(top["items"]) == 3
-    assert all(item["reasons"] is not None for item in top["items"])
-
-
-@pytest.mark.parametrize("form", ["text", "html", "eml"])
-def test_a_preview_has_three_more_forms(site: Digest, form: str) -> None:
-    subscribe(site, "me@example.org", "--confirmed")
-    site("collect", "--at", "2026-03-11T05:00:00Z")
-
-    said = site("preview", "me@example.org", "--format", form, "--at", MORNING)
-
-    assert said.code == 0
-    assert {"text": "Subject:", "html": "<html", "eml": "MIME-Version:"}[form] in said.out
-
-
-def test_search_and_similar_find_what_was_collected(site: Digest) -> None:
-    site("collect", "--at", "2026-03-11T05:00:00Z")
-    item = site("top", "--at", MORNING, "--limit", "1", "--json").json["items"][0]
-
-    found = site("search", item["title"], "--at", MORNING, "--json").json
-    similar = site("similar", item["key"], "--limit", "3", "--at", MORNING, "--json").json
-
-    assert item["key"] in [hit["key"] for hit in found]
-    assert item["key"] not in [hit["key"] for hit in similar]
-
-
-def test_a_date_shows_what_was_listed_on_it(site: Digest) -> None:
-    site("collect", "--at", "2026-03-11T05:00:00Z")
-
-    tuesday = site("top", "--date", "2026-03-10", "--limit", "50", "--json").json["items"]
-    sunday = site("top", "--date", "2026-03-08", "--json").json["items"]
-
-    assert len(tuesday) >= 10
-    assert sunday == []
-
-
-def test_people_go_out_and_come_in_again(site: Digest, tmp_path: Path) -> None:
-    subscribe(site, "me@example.org", "--confirmed", "--keyword", "KV cache")
-    exported = site("subscribers", "export").out
-    site("subscribers", "remove", "me@example.org")
-    (tmp_path / "people.csv").write_text(exported)
-
-    imported = site("subscribers", "import", "people.csv", "--at", NOON, "--json")
-
-    assert imported.json == {"added": 1, "known": 0, "bad": {}}
-    assert site("subscribers", "export").out == exported
-
-
-def test_three_bad_lines_in_a_thousand_are_told_by_number(site: Digest, tmp_path: Path) -> None:
-    lines = [f"reader{n}@example.org,language-models,yes" for n in range(1000)]
-    lines[9] = "no address,language-models,yes"
-    lines[499] = "a@example.org,no-such-topic,yes"
-    lines[999] = "b@example.org,language-models,perhaps"
-    (tmp_path / "people.csv").write_text("email,topic,confirmed\n" + "\n".join(lines) + "\n")
-
-    said = site("subscribers", "import", "people.csv", "--at", NOON, "--json")
-
-    assert said.code == 1
-    assert said.json["added"] == 997
-    assert sorted(map(int, said.json["bad"])) == [11, 501, 1001]
-    assert "line 501" in said.err
-    assert len(site("subscribers", "list", "--json").json) == 997
-
-
-def test_topics_are_offered_changed_and_taken_back(site: Digest) -> None:
-    added = site("topics", "add", "robots", "--name", "Robots", "--keyword", "robot")
-    twice = site("topics", "add", "robots")
-    site("topics", "set", "robots", "--description", "That move")
-    listed = {topic["slug"]: topic for topic in site("topics", "list", "--json").json}
-    removed = site("topics", "remove", "robots")
-    gone = site("topics", "remove", "robots")
-
-    assert (added.code, twice.code, removed.code, gone.code) == (0, 2, 0, 1)
-    assert listed["robots"]["keywords"] == ["robot"]
-    assert listed["robots"]["description"] == "That move"
-
-
-def test_a_source_that_fails_is_said_and_ends_with_1(site: Digest, tmp_path: Path) -> None:
-    path = tmp_path / "config.toml"
-    text = path.read_text()
-    at = text.index('url = "http://127.0.0.1')
-    path.write_text(text[:at] + 'url = "http://127.0.0.1:9"' + text[text.index("\n", at) :])
-
-    said = site("collect", "--at", NOON)
-    shown = site("sources", "--json").json
-
-    assert said.code == 1
-    assert "huggingface" in said.err
-    assert shown[0]["last_error"]
-    assert shown[0]["last_read_at"] is None
-
-
-BAD = [
-    (("subscribers", "add", "no address"), 2, "mail address"),
-    (("subscribers", "add", "a@example.org\r\nBcc: b@example.org"), 2, "mail address"),
-    (("subscribers", "add", "a@example.org", "--zone", "Mars/Base"), 2, "time zone"),
-    (("subscribers", "add", "a@example.org", "--send-at", "25:00"), 2, "hour of the day"),
-    (("subscribers", "add", "a@example.org", "--cadence", "hourly"), 2, "daily"),
-    (("subscribers", "add", "a@example.org", "--topic", "nope"), 2, "language-models"),
-    (("subscribers", "add", "a@example.org", "--like", "no paper"), 2, "names no paper"),
-    (("subscribers", "add", "a@example.org", "--max-items", "0"), 2, "between"),
-    (("subscribers", "show", "nobody@example.org"), 1, "nobody"),
-    (("subscribers", "import", "missing.csv"), 1, "missing.csv"),
-    (("why", "nobody@example.org", "2401.00001"), 1, "nobody"),
-    (("similar", "2401.00001"), 1, "archive"),
-    (("collect", "nope"), 2, "huggingface"),
-    (("collect", "--at", "yesterday"), 2, "2026-03-11T07:00:00Z"),
-    (("report", "--date", "11.3.2026"), 2, "2026-03-11"),
-    (("top", "--topic", "nope"), 2, "language-models"),
-    (("top", "--limit", "many"), 2, "--limit"),
-    (("run", "--only", "dance"), 2, "collect, edition, deliver, web"),
-    (("init",), 2, "exists already"),
-    (("nonsense",), 2, "nonsense"),
-    (("report", "--config", "elsewhere.toml"), 2, "digest init"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "code", "words"), BAD, ids=lambda value: str(value)[:60])
-def test_nonsense_is_refused_with_what_would_be_right(
-    site: Digest, arguments: tuple[str, ...], code: int, words: str
-) -> None:
-    said = site(*arguments)
-
-    assert said.code == code
-    assert words in said.err
-    assert "Traceback" not in said.err
-
-
-def test_all_problems_of_the_settings_are_told_at_once(site: Digest, tmp_path: Path) -> None:
-    path = tmp_path / "config.toml"
-    text = path.read_text().replace('zone = "UTC"', 'zone = "Mars/Base"')
-    path.write_text(text.replace("max_items = 12", 'max_itmes = "many"'))
-
-    said = site("report")
-
-    assert said.code == 2
-    assert "edition.max_itmes" in said.err and '"max_items"' in said.err
-    assert "defaults.zone" in said.err
-
-
-def test_a_database_newer_than_the_program_is_left_alone(site: Digest, tmp_path: Path) -> None:
-    import sqlite3
-
-    with sqlite3.connect(tmp_path / "digest.db") as database:
-        database.execute("UPDATE alembic_version SET version_num = '9999'")
-    database.close()
-
-    said = site("report")
-
-    assert said.code == 1
-    assert "newer" in said.err
-
-
-def test_a_copy_is_made_while_others_work_and_never_over_a_file(
-    site: Digest, tmp_path: Path
-) -> None:
-    subscribe(site, "me@example.org", "--confirmed")
-
-    made, twice = site("backup", "copy.db"), site("backup", "copy.db")
-
-    assert (made.code, twice.code) == (0, 2)
-    assert (tmp_path / "copy.db").stat().st_mode & 0o077 == 0
-    (tmp_path / "digest.db").write_bytes((tmp_path / "copy.db").read_bytes())
-    assert site("subscribers", "show", "me@example.org").code == 0
-
-
-def test_help_loads_nothing_heavy() -> None:
-    asked = (
-        "import sys\nfrom digest.cli import run\nassert run(['--help']) == 0\n"
-        "heavy = {'sqlalchemy', 'httpx', 'numpy', 'jinja2', 'bs4', 'starlette'}\n"
-        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
-    )
-
+def test_the_module_is_the_program() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", asked], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-m", "digest", "top", "--config", "/nowhere/config.toml"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
-    assert done.stderr.strip() == "[]"
-    assert "subscribers" in done.stdout
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "digest init" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_trouble(demo_folder: Path) -> None:
+    command = f"{sys.executable} -m digest top --config config.toml --at {AT} | head -n 1"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=demo_folder, capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout.startswith("  1. ")
+    assert done.stderr == ""
+
+
+# Settings
+
+
+def test_all_problems_of_the_settings_are_told_at_once(site: Operator) -> None:
+    wrong = 'host = 7\nprot = "x"\n[edition]\nmax_items = "many"\n[defaults]\nzone = "Atlantis"\n'
+    site.config.write_text(CONFIG.replace("[smtp]\n", f"[smtp]\n{wrong}"))
+
+    told = site.types("sources")
+
+    assert told.code == 2
+    for path in ("smtp.host", "smtp.prot", "edition.max_items", "defaults.zone"):
+        assert path in told.err
+
+
+def test_without_settings_the_way_to_make_them_is_told(site: Operator) -> None:
+    site.config.unlink()
+
+    told = site.types("sources")
+
+    assert told.code == 2
+    assert "digest init" in told.err
+
+
+# init
+
+
+def test_init_makes_settings_and_a_database_that_work(site: Operator) -> None:
+    site.config.unlink()
+    url = f"sqlite:///{site.folder}/own.db"
+
+    told = site.types(
+        *("init", "--url", "https://papers.example.org", "--from", "Papers <p@example.org>"),
+        *("--mail-folder", "mail", "--database", url, "--zone", "Asia/Tokyo"),
+    )
+
+    assert told.code == 0
+    assert (site.folder / "own.db").is_file()
+    assert site.config.stat().st_mode & 0o077 == 0
+    added = json.loads(site.gets("subscribers", "add", "ann@example.org", "--json"))
+    assert added["zone"] == "Asia/Tokyo"
+
+
+def test_init_never_overwrites(site: Operator) -> None:
+    said = site.is_refused("init", "--url", "https://x.example", code=2)
+
+    assert "never overwritten" in said
+    assert site.config.read_text() == CONFIG
+
+
+def test_init_in_a_script_takes_what_it_was_not_told_from_the_defaults(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "digest", "init"],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "config.toml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--url", "no url", "--from", "P <p@example.org>"], 2),
+        (["--url", "https://x.example", "--from", "nobody"], 2),
+        (["--database", "sqlite:////nowhere/at/all.db"], 1),
+        (["--database", "mysql://localhost/x"], None),
+    ],
+)
+def test_init_that_fails_leaves_nothing_in_the_way(
+    site: Operator, words: list[str], code: int | None
+) -> None:
+    site.config.unlink()
+    usual = ["--url", "https://x.example", "--from", "P <p@example.org>", "--mail-folder", "mail"]
+
+    told = site.types("init", *usual, *words)
+
+    assert told.code in ((1, 2) if code is None else (code,))
+    assert not site.config.exists()
+
+
+# Keeping it well
+
+
+def test_a_backup_is_a_database(demo: Operator) -> None:
+    target = demo.folder / "copy.db"
+
+    assert f"{target}: " in demo.gets("backup", str(target))
+
+    demo.config.write_text(demo.config.read_text() + f'\n[database]\nurl = "sqlite:///{target}"\n')
+    assert "mara@example.org" in demo.gets("subscribers", "list")
+    assert "exists already" in demo.is_refused("backup", str(target), code=2)
+
+
+def test_migrate_says_where_it_stands(site: Operator) -> None:
+    head = head_version()
+
+    assert site.gets("migrate") == f"from nothing to {head}\n"
+    assert site.gets("migrate") == f"already at {head}\n"
+
+
+def test_a_database_newer_than_the_program_is_one_line(site: Operator) -> None:
+    site.gets("migrate")
+    with Store(f"sqlite:///{site.folder}/digest.db").write() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    for words in (["sources"], ["migrate"], ["subscribers", "list"]):
+        assert "install the newer digest" in site.is_refused(*words)
+
+
+def test_a_database_that_is_none_is_one_line(site: Operator) -> None:
+    (site.folder / "digest.db").write_text("my holiday photographs, no database at all\n" * 50)
+
+    assert "no SQLite database" in site.is_refused("sources")
+
+
+def test_a_read_only_disk_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with small_disk(tmp_path / "disk", kilobytes=8192) as disk:
+        site = Operator(disk, capsys)
+        site.config.write_text(CONFIG)
+        site.gets("migrate")
+        with read_only(disk):
+            said = site.is_refused("subscribers", "add", "ann@example.org")
+        assert "ead-only" in said
+        assert site.gets("subscribers", "add", "ann@example.org")
+
+
+def test_a_full_disk_is_one_line_and_nothing_is_broken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with small_disk(tmp_path / "disk", kilobytes=8192) as disk:
+        site = Operator(disk, capsys)
+        site.config.write_text(CONFIG)
+        site.gets("subscribers", "add", "first@example.org")
+        people = tmp_path / "people.csv"
+        people.write_text("email\n" + "".join(f"reader{n}@example.org\n" for n in range(2000)))
+        ballast = fill(disk)
+
+        said = site.is_refused("subscribers", "import", str(people))
+
+        ballast.unlink()
+        assert "full" in said
+        assert site.gets("subscribers", "list").count("@example.org") == 1
+        assert "2000 added" in site.gets("subscribers", "import", str(people))
+
+
+def test_a_demo_only_writes_where_there_is_nothing_else(site: Operator) -> None:
+    assert "holds other files" in site.is_refused(
+        "demo", "--folder", str(site.folder), code=2, config=False
+    )
+    assert "is a file" in site.is_refused(
+        "demo", "--folder", str(site.config), code=2, config=False
+    )
+    assert "/proc/nowhere" in site.is_refused(
+        "demo", "--folder", "/proc/nowhere", code=1, config=False
+    )

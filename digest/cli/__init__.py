@@ -57,4 +57,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # the reader of our output has seen enough (`digest top | head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
+    except OSError as error:
+        # a folder that is not there, rights, a full disk: the world, and it names the file
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"digest: {where}{error.strerror or error}", file=sys.stderr)
+        return EXIT_FAILED
     return 0
