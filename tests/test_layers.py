@@ -28,8 +28,9 @@ LAYERS: tuple[frozenset[str], ...] = (
     # what is built on one stage
     frozenset({"enrol_many", "signup", "account", "returns"}),
     frozenset({"app"}),
-    # the edge
-    frozenset({"schedule", "web", "check", "demo"}),
+    # the edge; the daemon and the demo serve the pages
+    frozenset({"web", "check"}),
+    frozenset({"schedule", "demo", "demo_pages"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )
