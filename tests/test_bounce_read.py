@@ -7,8 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.bounce import read_report
+from digest.compose.links import Links
 from digest.model import BounceKind, Report
+from digest.tokens import Purpose, Tokens
 from tests.bounce_samples import BOUNCE, MESSAGE_ID, NAMES, READER, UNSUBSCRIBE, sample
+
+TOKENS = Tokens(["a secret of thirty-two characters!"])
 
 #: sample → what it is, its code, whether it says for certain that there is no such address
 EXPECTED = {
@@ -100,8 +104,24 @@ def test_only_the_addressee_can_be_a_request_to_unsubscribe() -> None:
     assert read_report(sample("reply_of_a_person")).unsubscribe_tokens == ()
 
 
+@pytest.mark.parametrize("number", [1, 2**31, 2**63 - 1])
+def test_the_addresses_that_our_mails_carry_are_known_again(number: int) -> None:
+    links = Links("https://digest.example.org", TOKENS)
+    bounce = links.bounce_address(number, "bounces.example.org")
+    leave = links.unsubscribe_address(links.unsubscribe(number), "bounces.example.org")
+
+    returned = read_report(f"Delivered-To: {bounce}\n\nwhat?".encode())
+    request = read_report(f"To: {leave}\nSubject: unsubscribe\n\n".encode())
+
+    (token,) = returned.bounce_tokens
+    assert TOKENS.read(Purpose.BOUNCE, token, count=1) == (number,)
+    assert request.kind is BounceKind.UNSUBSCRIBE
+    (token,) = request.unsubscribe_tokens
+    assert TOKENS.read(Purpose.UNSUBSCRIBE, token, count=1) == (number,)
+
+
 def test_a_bounce_of_a_request_is_no_request() -> None:
-    raw = sample("postfix_full").replace(b"Delivered-To: bounce+", b"Delivered-To: unsubscribe+")
+    raw = sample("postfix_full").replace(b"Delivered-To: bounce+", b"Delivered-To: unsub+")
 
     assert read_report(raw).kind is BounceKind.SOFT
 

@@ -26,8 +26,9 @@ _ENVELOPE = (
     "to",
     "cc",
 )
+#: the tokens of digest/compose/links.py, as long as a local part may be
 _BOUNCE = re.compile(r"\bbounce\+([A-Za-z0-9._-]{8,57})@", re.I)
-_UNSUBSCRIBE = re.compile(r"\bunsubscribe\+([A-Za-z0-9._-]{8,52})@", re.I)
+_UNSUBSCRIBE = re.compile(r"\bunsub(?:scribe)?\+([A-Za-z0-9._-]{8,58})@", re.I)
 _MESSAGE_ID = re.compile(
     r"^[ \t>|]{0,20}(?:original-)?message-id:[ \t]{0,20}(?:\n[ \t]{1,20})?(<[^<>\s]{3,250}>)",
     re.I | re.M,

@@ -56,7 +56,7 @@ class Report:
     failures: tuple[Failure, ...] = ()
     #: what stands in the place of TOKEN in `bounce+TOKEN@…`, unchecked, the envelope's first
     bounce_tokens: tuple[str, ...] = ()
-    #: the same of `unsubscribe+TOKEN@…`, only as the addressee of this very message
+    #: the same of `unsub+TOKEN@…`, only as the addressee of this very message
     unsubscribe_tokens: tuple[str, ...] = ()
     #: of the messages that it speaks of or returns, with angle brackets
     message_ids: tuple[str, ...] = ()
