@@ -135,7 +135,10 @@ def test_a_file_that_is_not_utf8_is_told_so(folder: Folder) -> None:
         ("site = 3\n", "site: must be a table, written [site]"),
         ("[source]\nname = 'x'\n", "source: must be written as [[source]], once for each"),
         ("topic = ['x']\n", "topic: must be written as [[topic]], once for each"),
-        ("port = 3\n", "port: stands outside its section; put it below [smtp] or [bounces] or [web]"),
+        (
+            "port = 3\n",
+            "port: stands outside its section; put it below [smtp] or [bounces] or [web]",
+        ),
     ],
 )
 def test_a_section_of_the_wrong_shape_is_told_so(folder: Folder, text: str, problem: str) -> None:
