@@ -6,11 +6,14 @@ checking, so links in mails survive a change of key. Signed by itsdangerous.
 
 from __future__ import annotations
 
+import hmac
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData, Signer, URLSafeSerializer
+from itsdangerous.signer import SigningAlgorithm
 
 from digest.errors import TokenError
 
@@ -30,13 +33,47 @@ class Purpose(StrEnum):
     ADMIN = "admin"
 
 
+# five links stand in each mail, and the library's way to them took a tenth of the time of sending
+# it: the key derived anew for each, a try to compress ten digits. Same tokens, a quarter of that.
+
+
+class _Hmac(SigningAlgorithm):
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        return hmac.digest(key, value, "sha1")
+
+
+class _QuickSigner(Signer):
+    """Derives each key once."""
+
+    def __init__(self, keys: Sequence[str], salt: str) -> None:
+        super().__init__(list(keys), salt, algorithm=_Hmac())
+        self._derived = {key: super(_QuickSigner, self).derive_key(key) for key in self.secret_keys}
+
+    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
+        return self._derived[self.secret_keys[-1] if secret_key is None else secret_key]  # type: ignore[index]  # as bytes
+
+
+class _QuickSerializer(URLSafeSerializer):
+    """Keeps its signer, and does not compress."""
+
+    def __init__(self, keys: Sequence[str], salt: str) -> None:
+        super().__init__(list(keys), salt=salt)
+        self._signer = _QuickSigner(keys, salt)
+
+    def make_signer(self, salt: str | bytes | None = None) -> Signer:
+        return self._signer
+
+    def dump_payload(self, obj: Sequence[int]) -> bytes:
+        return urlsafe_b64encode(b"[%s]" % b",".join([b"%d" % n for n in obj])).rstrip(b"=")
+
+
 class Tokens:
     """Signs and checks tokens. `secrets` has the key in use first, then retired ones."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
         # itsdangerous signs with the last key of the list and checks with all
         keys = list(reversed(secrets))
-        self._signers = {p: URLSafeSerializer(keys, salt=f"digest.{p}") for p in Purpose}
+        self._signers = {p: _QuickSerializer(keys, f"digest.{p}") for p in Purpose}
 
     def sign(self, purpose: Purpose, *numbers: int) -> str:
         """A URL-safe token for that purpose; the same numbers always give the same token."""
