@@ -23,7 +23,7 @@ from digest.compose.quoted import (
 )
 
 TEXTS = st.text(
-    st.one_of(st.sampled_from("ab =.\n\t é稀😀F"), st.characters(codec="utf-8", exclude_characters=[OPEN, CLOSE, JOINT, "\r", "\x01"])),
+    st.one_of(st.sampled_from("ab =.\n\t é稀😀F"), st.characters(codec="utf-8", exclude_characters=[OPEN, CLOSE, JOINT, "\r", "\x01", "\x02"])),
     max_size=200,
 )  # fmt: skip
 
@@ -77,7 +77,8 @@ def test_a_filled_pattern_equals_the_whole(literals: list[str], value: str) -> N
 @pytest.mark.parametrize(
     ("text", "encoded"),
     [
-        (".\n..\n", b"=2E\r\n..\r\n"),
+        (".\n..\n", b"=2E\r\n=2E.\r\n"),
+        (". after a slot", b"=2E after a slot"),
         ("From here\nand From there\n", b"=46rom here\r\nand From there\r\n"),
         ("ends in a blank \n", b"ends in a blank=20\r\n"),
         ("a=b", b"a=3Db"),

@@ -19,8 +19,9 @@ _OCTETS_MAX = 76
 _SLOT = re.compile(f"{OPEN}([^{OPEN}{CLOSE}]*){CLOSE}")
 _MARKS = re.compile(f"[{OPEN}{CLOSE}{JOINT}]")
 _FROM = re.compile("^From ", re.MULTILINE)
-#: a control character, so never in a cleaned text, that takes as many octets as the F it stands for
-_STAND_IN = "\x01"
+_DOT = re.compile(r"^\.", re.MULTILINE)
+#: control characters, so never in a cleaned text, that stand for an F and for a dot
+_F, _STOP = "\x01", "\x02"
 
 
 def slot(*parts: str) -> str:
@@ -36,21 +37,25 @@ def without_marks(text: str) -> str:
 def encode_piece(text: str) -> bytes:
     """One piece, from the start of an encoded line on; ends without a line break of its own.
 
-    Lines of at most 76 octets; CRLF; a line of one dot and `From ` at a line's start are escaped,
-    since old mail programs change them.
+    Lines of at most 76 octets; CRLF; a dot and `From ` at a line's start are escaped, since old
+    mail programs change them; and without dots a message needs no stuffing on the wire.
     """
+    if text.startswith("."):
+        text = _STOP + text[1:]
     if "\n" not in text:
         encoded = binascii.b2a_qp(text.encode())
+        if encoded.startswith(b"=02"):
+            encoded = b"=2E" + encoded[3:]
         if len(encoded) < _OCTETS_MAX:
             return encoded
         # without a line to learn from, b2a_qp breaks lines with a bare LF
         return _shorten_last(encoded.replace(b"\n", b"\r\n"))
     if "From " in text:
-        text = _FROM.sub(f"{_STAND_IN}rom ", text)
+        text = _FROM.sub(f"{_F}rom ", text)
+    if "\n." in text:
+        text = _DOT.sub(_STOP, text)
     encoded = binascii.b2a_qp(text.encode().replace(b"\n", b"\r\n"))
-    if _STAND_IN in text:
-        encoded = encoded.replace(b"=01rom ", b"=46rom ")
-    return _shorten_last(encoded)
+    return _shorten_last(encoded.replace(b"=01rom ", b"=46rom ").replace(b"=02", b"=2E"))
 
 
 def _shorten_last(encoded: bytes) -> bytes:
