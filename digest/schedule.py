@@ -24,6 +24,7 @@ from digest.clock import moment_text
 from digest.errors import DigestError, StoreBusy, StoreFull
 from digest.model import CONFIRM_WITHIN
 from digest.store import facts
+from digest.store.collecting import due_sources
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,10 @@ _EDITION_S = 20
 _DELIVER_S = 5
 _TIDY_S = 3600
 _SIGNUPS_S = 60
+#: editions wait that long, after a start, for lists that are due: a daemon that was off must not
+#: find nothing new because it looks before it has read
+_LISTS_FIRST = timedelta(minutes=10)
+_LOOK_AGAIN_S = 1.0
 #: how often the heartbeat of a stage is written down
 _NOTED_EVERY = timedelta(minutes=1)
 #: what is in flight when SIGTERM comes has that long to finish, in seconds
@@ -72,9 +77,17 @@ def _scheduler(app: App, roles: Collection[str], stop: threading.Event) -> Backg
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 3600},
     )
     heart = _Heart(app, stop)
+    begun_at = app.now()
+
+    def patient_edition_tick(app: App, stopping: Callable[[], bool]) -> None:
+        while app.now() - begun_at < _LISTS_FIRST and lists_are_due(app):
+            if stop.wait(_LOOK_AGAIN_S):
+                return
+        edition_tick(app, stopping)
+
     jobs: list[tuple[str, str, Tick, int]] = [
         ("collect", "collect", collect_tick, _COLLECT_S),
-        ("edition", "edition", edition_tick, _EDITION_S),
+        ("edition", "edition", patient_edition_tick, _EDITION_S),
         ("deliver", "deliver", deliver_tick, _DELIVER_S),
         ("edition", "tidy", tidy_tick, _TIDY_S),
         ("web", "signups", signups_tick, _SIGNUPS_S),
@@ -129,6 +142,13 @@ class _Heart:
 def collect_tick(app: App, stopping: Callable[[], bool]) -> None:
     """Read the sources that are due."""
     app.collector.collect_due(app.now(), stopping)
+
+
+def lists_are_due(app: App) -> bool:
+    """Whether a source should have been read by now, by whichever process does so."""
+    every = {name: planned.every for name, planned in app.planned.items()}
+    with app.store.read() as tx:
+        return bool(due_sources(tx, every, app.now()))
 
 
 def edition_tick(app: App, stopping: Callable[[], bool]) -> None:
