@@ -45,6 +45,7 @@ def test_lines_are_short_ascii_and_end_in_crlf(before: str, value: str, after: s
 
     assert data.isascii()
     assert not re.search(rb"(?<!\r)\n|\r(?!\n)|[ \t]\r\n|[ \t]$", data)
+    assert not re.search(rb"^\.", data, re.MULTILINE), "the wire would need it doubled"
     assert all(len(line) <= 76 for line in data.split(b"\r\n"))
 
 
@@ -94,3 +95,13 @@ def test_slots_are_told_from_literals() -> None:
 
 def test_a_slot_stands_on_lines_of_its_own() -> None:
     assert encode(f"see {slot('x')} there\n{slot('y')}\n") == b"see=20=\r\nx=\r\n there\r\ny\r\n"
+
+
+@pytest.mark.parametrize("before", range(60, 90))
+def test_no_soft_break_puts_a_dot_first(before: int) -> None:
+    text = "a" * before + "." * 200
+
+    data = encode_piece(text)
+
+    assert not re.search(rb"^\.", data, re.MULTILINE)
+    assert decoded(data) == text

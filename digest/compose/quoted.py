@@ -20,6 +20,8 @@ _SLOT = re.compile(f"{OPEN}([^{OPEN}{CLOSE}]*){CLOSE}")
 _MARKS = re.compile(f"[{OPEN}{CLOSE}{JOINT}]")
 _FROM = re.compile("^From ", re.MULTILINE)
 _DOT = re.compile(r"^\.", re.MULTILINE)
+#: one octet as it is written in quoted-printable
+_OCTET = re.compile(rb"=[0-9A-F]{2}|[^=]")
 #: control characters, so never in a cleaned text, that stand for an F and for a dot
 _F, _STOP = "\x01", "\x02"
 
@@ -49,13 +51,32 @@ def encode_piece(text: str) -> bytes:
         if len(encoded) < _OCTETS_MAX:
             return encoded
         # without a line to learn from, b2a_qp breaks lines with a bare LF
-        return _shorten_last(encoded.replace(b"\n", b"\r\n"))
+        return _finish(encoded.replace(b"\n", b"\r\n"))
     if "From " in text:
         text = _FROM.sub(f"{_F}rom ", text)
     if "\n." in text:
         text = _DOT.sub(_STOP, text)
     encoded = binascii.b2a_qp(text.encode().replace(b"\n", b"\r\n"))
-    return _shorten_last(encoded.replace(b"=01rom ", b"=46rom ").replace(b"=02", b"=2E"))
+    return _finish(encoded.replace(b"=01rom ", b"=46rom ").replace(b"=02", b"=2E"))
+
+
+def _finish(encoded: bytes) -> bytes:
+    return _shorten_last(_break_anew(encoded) if b"\n." in encoded else encoded)
+
+
+def _break_anew(encoded: bytes) -> bytes:
+    """Break those lines otherwise that a soft break has made begin with a dot."""
+    lines = []
+    for line in encoded.replace(SOFT_BREAK, b"").split(b"\r\n"):
+        broken = [b""]
+        for octet in _OCTET.findall(line):
+            # room for the sign of a soft break
+            if len(broken[-1]) + len(octet) >= _OCTETS_MAX:
+                broken.append(b"")
+                octet = b"=2E" if octet == b"." else octet
+            broken[-1] += octet
+        lines.append(SOFT_BREAK.join(broken))
+    return b"\r\n".join(lines)
 
 
 def _shorten_last(encoded: bytes) -> bytes:
