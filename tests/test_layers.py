@@ -24,7 +24,19 @@ LAYERS: tuple[frozenset[str], ...] = (
     # pure: values in, values out
     frozenset({"rank", "compose"}),
     # stages: they meet in the store and never import each other
-    frozenset({"collect", "edition", "deliver", "enrol", "counting", "report", "find", "vitals"}),
+    frozenset(
+        {
+            "collect",
+            "edition",
+            "deliver",
+            "enrol",
+            "counting",
+            "verdict",
+            "report",
+            "find",
+            "vitals",
+        }
+    ),
     # what is built on one stage
     frozenset({"enrol_many", "signup", "account", "returns"}),
     frozenset({"app"}),
