@@ -46,6 +46,15 @@ class FixedClock(SystemClock):
         return self._at
 
 
+#: goes on while the machine sleeps, where there is such a clock
+_UPTIME = getattr(_time, "CLOCK_BOOTTIME", _time.CLOCK_MONOTONIC)
+
+
+def uptime_s() -> float:
+    """Seconds since some start, never set back or forth; only differences mean anything."""
+    return _time.clock_gettime(_UPTIME)
+
+
 def parse_moment(text: str) -> datetime:
     """Read `2026-03-11T07:00:00Z`; a date alone is its midnight in UTC.
 

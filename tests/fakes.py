@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from digest.mail import Report, Take
+from digest.mail.base import MayLeave, always
 from digest.model import Envelope, Fate, Outcome
 from digest.store import Store, Transaction
 
@@ -55,10 +56,13 @@ class CrashingStore(Store):
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        if self.writes_left == 0:
+        if self.writes_left <= 0:
             raise Crash
         with super().write() as tx:
             yield tx
+            if self.writes_left <= 0:
+                # died since the transaction began
+                raise Crash
         self.writes_left -= 1
 
 
@@ -72,7 +76,7 @@ class ScriptedTransport:
         self.taken: list[Envelope] = []
         self._answer = answer or accepted
 
-    async def run(self, take: Take, report: Report) -> None:
+    async def run(self, take: Take, report: Report, may_leave: MayLeave = always) -> None:
         while (envelope := await take()) is not None:
             self.taken.append(envelope)
             await report(self._answer(envelope))

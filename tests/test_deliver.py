@@ -15,6 +15,7 @@ from digest.clock import SystemClock
 from digest.compose.composer import Composer
 from digest.compose.links import Links
 from digest.deliver import GROUP, LEASE, Deliverer, DeliveryReport, DeliveryRules
+from digest.deliver.verdict import GIVE_UP_AFTER, decide, is_hard_bounce
 from digest.errors import StoreFull, TemplateError, TransportError
 from digest.model import (
     Edition,
@@ -33,7 +34,6 @@ from digest.store.outbox import NewMessage
 from digest.store.schema import outbox as rows
 from digest.store.schema import subscriber
 from digest.templates import Templates
-from digest.verdict import GIVE_UP_AFTER, decide, is_hard_bounce
 from tests.databases import Databases
 from tests.edition_pieces import edition_of
 from tests.fakes import Crash, CrashingStore, ScriptedTransport, StepClock, accepted
@@ -411,12 +411,12 @@ def test_stopping_gives_back_what_was_not_sent_yet(world: World) -> None:
     assert world.deliver()[0].recovered == 0
 
 
-def test_no_more_is_claimed_than_can_leave_before_the_lease_ends(world: World) -> None:
-    assert world.deliverer().group == GROUP
+def test_no_more_is_held_than_can_leave_before_the_lease_ends() -> None:
+    assert DeliveryRules(resend=True).claims_max == GROUP
     for rate in (1, 2, 5, 60, 100_000):
-        group = world.deliverer(rate_per_minute=rate).group
-        assert 1 <= group <= GROUP
-        assert 2 * group / rate < LEASE / timedelta(minutes=1)
+        held = DeliveryRules(resend=True, rate_per_minute=rate).claims_max
+        assert 1 <= held <= GROUP
+        assert held / rate <= LEASE / timedelta(minutes=1)
 
 
 def test_messages_keep_the_pace_that_the_operator_set(sqlite_world: World) -> None:
@@ -461,14 +461,16 @@ def test_outcomes_that_a_full_disk_refused_are_written_when_it_has_room(
     world = sqlite_world
     world.queue_editions(20)
     store = FullAfter(world.store.url)
-    store.full_at = 2  # release, claim, then the first settling
+    store.full_at = 2  # after recovering and the first claim
+    transport = ScriptedTransport()
 
     with pytest.raises(StoreFull):
-        world.deliver(store=store)
+        world.deliverer(store=store).deliver(transport)
 
     store.close()
-    assert world.states()["sent"] == GROUP
-    assert world.states()["sending"] == 0
+    world.check_account()
+    assert transport.taken
+    assert world.states() == {"sent": len(transport.taken), "queued": 20 - len(transport.taken)}
 
 
 # Dying

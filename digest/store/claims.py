@@ -110,20 +110,20 @@ def claim(
     """Take messages whose time has come: they become `sending`, leased to `owner`.
 
     Who has unsubscribed or been suppressed since is not among them: those rows are cancelled here,
-    in the same transaction, for this is the last look before the wire.
+    in the same transaction, for this is the last look before the wire. Empty when nothing waits.
     """
     values = {"now": now, "room": limit, "owner": owner, "tried": now}
-    taken = tx.execute(_CLAIM, values | {"lease_end": db_now(tx) + lease}).all()
-    if not taken:
-        return []
-    ids = {row.subscriber_id for row in taken}
-    readers = {row.id: row for row in tx.execute(_READERS, {"ids": tuple(ids)})}
-    unwanted = {row.id: end for row in taken if (end := _unwanted(row, readers))}
-    ended = [Settlement(id=i, state=state, reason=why) for i, (state, why) in unwanted.items()]
-    settle(tx, ended, owner=owner, now=now)
-    wanted = [row for row in taken if row.id not in unwanted]
-    wanted.sort(key=lambda row: (row.not_before, row.message_id))
-    return [_claimed_from(row, readers[row.subscriber_id].email) for row in wanted]
+    while True:
+        taken = tx.execute(_CLAIM, values | {"lease_end": db_now(tx) + lease}).all()
+        ids = {row.subscriber_id for row in taken}
+        readers = {row.id: row for row in tx.execute(_READERS, {"ids": tuple(ids)})} if ids else {}
+        unwanted = {row.id: end for row in taken if (end := _unwanted(row, readers))}
+        ended = [Settlement(id=i, state=state, reason=why) for i, (state, why) in unwanted.items()]
+        settle(tx, ended, owner=owner, now=now)
+        wanted = [row for row in taken if row.id not in unwanted]
+        if wanted or not taken:
+            wanted.sort(key=lambda row: (row.not_before, row.message_id))
+            return [_claimed_from(row, readers[row.subscriber_id].email) for row in wanted]
 
 
 def _claimed_from(row: Row[Any], email: str) -> Claimed:

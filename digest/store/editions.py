@@ -10,20 +10,10 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, bindparam, cast, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from digest.model import (
-    Edition,
-    Entry,
-    Parts,
-    Pick,
-    Reason,
-    ReasonKind,
-    Section,
-    Status,
-    Subscriber,
-    Wording,
-)
+from digest.model import Edition, Entry, Section, Status, Subscriber, Wording
+from digest.store.frozen import EditionReader
 from digest.store.items import batches
 from digest.store.people import subscriber_from
 from digest.store.schema import edition, outbox, pick, subscriber, wording
@@ -161,132 +151,15 @@ def _wording_data(record: Wording) -> dict[str, Any]:
     return values
 
 
-def _wording_from(data: Mapping[str, Any]) -> Wording:
-    values = dict(data)
-    values["authors"] = tuple(values["authors"])
-    values["categories"] = tuple(values["categories"])
-    if "published_on" in values:
-        values["published_on"] = date.fromisoformat(values["published_on"])
-    return Wording(**values)
-
-
 def _shown(entry: Entry) -> list[Any]:
     """Reasons and numbers, the same text for all readers who saw the same."""
     reasons = [[r.kind, r.lead, r.subject] for r in entry.pick.reasons]
     return [reasons, entry.votes, entry.comments, entry.stars]
 
 
-#: reasons, votes, comments, stars
-Shown = tuple[tuple[Reason, ...], int | None, int | None, int | None]
-_CACHED_MAX = 20_000
-_SECTIONS = {section.value: section for section in Section}
-
-
-class EditionReader:
-    """Reads frozen editions; what many of them share is decoded once.
-
-    One for a process that reads many, e.g. to deliver them; not to be shared by threads.
-    """
-
-    def __init__(self) -> None:
-        self._wordings: dict[int, Wording] = {}
-        self._shown: dict[str, Shown] = {}
-
-    def load(self, tx: Connection, ids: Sequence[int]) -> dict[int, Edition]:
-        """Editions by id; those that are gone are left out."""
-        heads: dict[int, Row[Any]] = {}
-        entries: dict[int, list[Entry]] = defaultdict(list)
-        for batch in batches(ids):
-            rows = tx.execute(
-                select(edition, subscriber.c.email)
-                .join(subscriber, subscriber.c.id == edition.c.subscriber_id)
-                .where(edition.c.id.in_(batch))
-            )
-            heads |= {row.id: row for row in rows}
-            picked = tx.execute(
-                select(pick.c.edition_id, *_PICK)
-                .where(pick.c.edition_id.in_(batch))
-                .order_by(pick.c.edition_id, pick.c.section, pick.c.position)
-            ).all()
-            self._learn(tx, picked)
-            for edition_id, *fields in picked:
-                entries[edition_id].append(self.entry(fields))
-        return {i: _edition_from(heads[i], entries[i]) for i in ids if i in heads}
-
-    def _learn(self, tx: Connection, picked: Sequence[Row[Any]]) -> None:
-        """Have the wordings of these picks at hand."""
-        if len(self._wordings) > _CACHED_MAX:
-            self._wordings.clear()
-        new = sorted({row.wording_id for row in picked} - self._wordings.keys())
-        for batch in batches(new):
-            rows = tx.execute(select(wording.c.id, wording.c.data).where(wording.c.id.in_(batch)))
-            self._wordings |= {row.id: _wording_from(row.data) for row in rows}
-
-    def entry(self, fields: Sequence[Any]) -> Entry:
-        """The entry of the columns _PICK, whose wording is known."""
-        section, position, item_id, wording_id, score, match, trend, freshness, shown = fields
-        reasons, votes, comments, stars = self._shown.get(shown) or self._decode(shown)
-        return Entry(
-            pick=Pick(
-                item_id=item_id or 0,
-                section=_SECTIONS[section],
-                position=position,
-                score=score,
-                parts=Parts(match=match, trend=trend, freshness=freshness),
-                reasons=reasons,
-            ),
-            wording=self._wordings[wording_id],
-            votes=votes,
-            comments=comments,
-            stars=stars,
-        )
-
-    def _decode(self, text: str) -> Shown:
-        if len(self._shown) > _CACHED_MAX:
-            self._shown.clear()
-        told, votes, comments, stars = json.loads(text)
-        reasons = tuple(
-            Reason(kind=ReasonKind(kind), lead=lead, subject=subject)
-            for kind, lead, subject in told
-        )
-        self._shown[text] = reasons, votes, comments, stars
-        return self._shown[text]
-
-
-_PICK = (
-    pick.c.section,
-    pick.c.position,
-    pick.c.item_id,
-    pick.c.wording_id,
-    pick.c.score,
-    pick.c.match,
-    pick.c.trend,
-    pick.c.freshness,
-    # as text: equal texts are decoded once
-    cast(pick.c.shown, Text).label("shown"),
-)
-
-
 def load_editions(tx: Connection, ids: Sequence[int]) -> dict[int, Edition]:
     """Editions as they were frozen, by id in the order asked; those that are gone are left out."""
     return EditionReader().load(tx, ids)
-
-
-def _edition_from(head: Row[Any], entries: Sequence[Entry]) -> Edition:
-    return Edition(
-        id=head.id,
-        subscriber_id=head.subscriber_id,
-        email=head.email,
-        zone=head.zone,
-        due_at=head.due_at,
-        made_at=head.made_at,
-        local_on=head.local_on,
-        entries=tuple(e for e in entries if e.pick.section is Section.PICK),
-        rising=tuple(e for e in entries if e.pick.section is Section.RISING),
-        considered=head.considered,
-        interests=head.interests,
-        note=head.note,
-    )
 
 
 def edition_ids(tx: Connection, subscriber_id: int) -> list[int]:

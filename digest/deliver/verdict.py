@@ -1,6 +1,6 @@
 """What becomes of one message, by the relay's answer and the time it has taken. Pure.
 
-Called by digest/deliver.py for every answer, and for rows before they leave.
+Called by run.py for every answer, and for rows before they leave.
 """
 
 from __future__ import annotations

@@ -1,0 +1,116 @@
+"""The database's side of delivering: claims, settlements and leases, in transactions it is given.
+
+Decides nothing about answers and knows no sockets. Used by run.py, which opens the transactions.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from digest.clock import uptime_s
+from digest.deliver.rules import DeliveryRules
+from digest.model import Edition, OutboxState
+from digest.store import Transaction, claims, people
+from digest.store import editions as shelf
+from digest.store.claims import Claimed, Settlement
+from digest.store.frozen import EditionReader
+
+log = logging.getLogger(__name__)
+
+#: so much of a lease is used; the rest is for clocks that differ and a slow commit
+_USED = 0.8
+#: leases are renewed so many times while they last
+_RENEWALS = 3
+
+
+@dataclass(slots=True, kw_only=True)
+class Held:
+    """A claimed message in this process's hands."""
+
+    row: Claimed
+    #: what it tells; None for other mails than editions
+    edition: Edition | None
+    #: not to be put on the wire after that, by uptime_s
+    good_until: float
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether nobody else can have taken it yet."""
+        return uptime_s() < self.good_until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of a message, to be written down."""
+
+    settlement: Settlement
+    #: whose address does not exist, as the relay says; None: nobody's
+    bounced: int | None = None
+
+
+class Desk:
+    """Claims and settles rows for one sender."""
+
+    def __init__(self, rules: DeliveryRules, owner: str) -> None:
+        self._rules = rules
+        # a process that follows a dead one may have its name: a new sender is never an old one
+        self._owner = f"{owner}:{secrets.token_hex(4)}"
+        self._reader = EditionReader()
+
+    @property
+    def renewal_s(self) -> float:
+        """How often leases are to be renewed, in seconds."""
+        return self._rules.lease.total_seconds() / _RENEWALS
+
+    def settle(self, tx: Transaction, answers: Sequence[Answer], now: datetime) -> set[int]:
+        """Write down what became of messages, and suppress the addresses that do not exist.
+
+        Returns the ids of the messages that were still ours.
+        """
+        settlements = [answer.settlement for answer in answers]
+        ours = claims.settle(tx, settlements, owner=self._owner, now=now)
+        failed = [s.id for s in settlements if s.state is OutboxState.FAILED and s.id in ours]
+        shelf.forget_picks(tx, outbox_ids=failed)
+        for answer in answers:
+            if answer.bounced is not None:
+                people.suppress_subscriber(tx, answer.bounced, reason="hard bounce", now=now)
+        return ours
+
+    def claim(self, tx: Transaction, limit: int, now: datetime) -> list[Held]:
+        """Take up to so many messages; fewer than asked: nothing more waits."""
+        until = self._good_until()
+        rows = claims.claim(tx, owner=self._owner, now=now, limit=limit, lease=self._rules.lease)
+        editions = self._reader.load(tx, [r.edition_id for r in rows if r.edition_id is not None])
+        return [
+            Held(row=row, edition=editions.get(row.edition_id or 0), good_until=until)
+            for row in rows
+        ]
+
+    def renew(self, tx: Transaction, held: Collection[Held]) -> None:
+        """Prolong the leases of what is held; what has gone to another is ours no more."""
+        until = self._good_until()
+        ids = [one.row.id for one in held]
+        kept = claims.renew_lease(tx, ids, owner=self._owner, lease=self._rules.lease)
+        for one in held:
+            one.good_until = until if one.row.id in kept else 0.0
+        if len(kept) < len(ids):
+            log.warning("%d messages have gone to another sender", len(ids) - len(kept))
+
+    def recover(self, tx: Transaction, now: datetime, *, nobody_sends: bool = False) -> int:
+        """Free the messages of senders that have died; returns how many."""
+        return claims.release_stale(
+            tx, now=now, resend=self._rules.resend, nobody_sends=nobody_sends
+        )
+
+    def _good_until(self) -> float:
+        # counted from before the database reads its clock
+        return uptime_s() + self._rules.lease.total_seconds() * _USED
+
+
+def longest_wait(tx: Transaction) -> timedelta | None:
+    """How long until every message that is on the wire now has come back or been settled."""
+    return claims.last_lease_end(tx)

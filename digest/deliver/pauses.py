@@ -1,0 +1,49 @@
+"""Pauses of sending: when the relay takes nothing, it is left alone for growing times.
+
+Kept in the database, so that all processes pause and a restart does not forget.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from digest.store import Store, facts
+
+log = logging.getLogger(__name__)
+
+_PAUSED = "sending_paused"
+_FIRST = timedelta(minutes=1)
+_LONGEST = timedelta(minutes=30)
+
+
+def paused_until(store: Store, now: datetime) -> datetime | None:
+    """When sending goes on after trouble with the relay; None when it is not paused."""
+    with store.read() as tx:
+        pause = facts.get_fact(tx, _PAUSED)
+    until = datetime.fromisoformat(pause["until"]) if pause else None
+    return until if until is not None and until > now else None
+
+
+def begin_pause(store: Store, reason: str, now: datetime) -> None:
+    """Pause, twice as long as the last time when nothing has gone since."""
+    with store.write() as tx:
+        before = facts.get_fact(tx, _PAUSED) or {"times": 0, "since": now.isoformat()}
+        pause = min(_FIRST * 2 ** min(before["times"], 10), _LONGEST)
+        value = {
+            "times": before["times"] + 1,
+            "since": before["since"],
+            "until": (now + pause).isoformat(),
+            "reason": reason,
+        }
+        facts.put_fact(tx, _PAUSED, value)
+    log.error("sending is paused for %d s: %s", pause.total_seconds(), reason)
+
+
+def end_pause(store: Store) -> None:
+    """The relay works: forget that there was trouble."""
+    with store.read() as tx:
+        was_paused = facts.get_fact(tx, _PAUSED) is not None
+    if was_paused:
+        with store.write() as tx:
+            facts.drop_fact(tx, _PAUSED)

@@ -1,0 +1,52 @@
+"""What delivering follows, and what it reports. Plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from digest.model import OutboxState
+
+#: rows claimed, and outcomes settled, in one transaction; more would leave more in doubt
+GROUP = 16
+#: how long a claimed message is ours without a sign of life
+LEASE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRules:
+    """The settings that delivering follows."""
+
+    #: whether a message in doubt is sent again (with the same Message-ID) or waits for the operator
+    resend: bool
+    #: messages a minute over all connections; 0 is no limit
+    rate_per_minute: int = 0
+    #: how long the messages of a dead sender rest before another takes them
+    lease: timedelta = LEASE
+    group: int = GROUP
+
+    @property
+    def seconds_between(self) -> float:
+        """The pace that the rate asks for; 0 for none."""
+        return 60 / self.rate_per_minute if self.rate_per_minute else 0.0
+
+    @property
+    def claims_max(self) -> int:
+        """How many rows to hold that are not on the wire: no more than can leave in a lease."""
+        if not self.rate_per_minute:
+            return self.group
+        return max(1, min(self.group, self.rate_per_minute * self.lease // timedelta(minutes=2)))
+
+
+@dataclass(slots=True)
+class DeliveryReport:
+    """What one run of delivering came to."""
+
+    states: dict[OutboxState, int] = field(default_factory=dict)
+    #: rows found whose sender had died
+    recovered: int = 0
+    #: why nothing more could be handed over; None when all was tried
+    stopped: str | None = None
+
+    def count(self, state: OutboxState) -> None:
+        self.states[state] = self.states.get(state, 0) + 1

@@ -1,0 +1,251 @@
+"""One run through a transport: what is claimed, what is under way, what is not written down yet.
+
+Two sides meet here. The transport takes messages and reports what became of them; a task keeps the
+books: claims ahead of the transport, writes outcomes down, renews leases. Statements run here, on
+the loop's thread; only the waits for the disk (BEGIN, COMMIT) are spent on another, while the
+network goes on. Statements there would fight this thread for the interpreter at every row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import TypeVar
+
+from digest.clock import Clock, uptime_s
+from digest.deliver.desk import Answer, Desk, Held
+from digest.deliver.making import MessageMaker
+from digest.deliver.rules import DeliveryReport, DeliveryRules
+from digest.deliver.verdict import decide, is_hard_bounce, later, refuse_late
+from digest.errors import BadInput, TemplateError
+from digest.mail import Transport
+from digest.model import Envelope, OutboxState, Outcome
+from digest.store import Store
+from digest.store.claims import Settlement
+
+T = TypeVar("T")
+
+#: an outcome is written down that soon, in seconds, even if no group comes together
+_SETTLE_WITHIN_S = 0.2
+#: how soon a wait notices that it should stop, in seconds
+_NAP_S = 0.5
+
+
+class Run:
+    """Use once."""
+
+    def __init__(
+        self,
+        store: Store,
+        desk: Desk,
+        maker: MessageMaker,
+        rules: DeliveryRules,
+        *,
+        clock: Clock,
+        stop: Callable[[], bool],
+    ) -> None:
+        self._store = store
+        self._desk = desk
+        self._maker = maker
+        self._rules = rules
+        self._clock = clock
+        self._stop = stop
+        self.report = DeliveryReport()
+        self._aside = ThreadPoolExecutor(1, "digest-commit")
+        #: claimed, not given to the transport
+        self._ready: deque[Held] = deque()
+        self._on_the_wire: dict[int, Held] = {}
+        #: heard and not committed: with what is on the wire, what a crash leaves in doubt
+        self._answers: list[Answer] = []
+        self._settle_by = 0.0
+        #: the pace lets the next message leave
+        self._next_at = 0.0
+        self._renew_at = uptime_s() + desk.renewal_s
+        #: the last claim found nothing
+        self._is_dry = False
+        self._is_over = False
+        #: there is something for the books / for take() / for report()
+        self._work = asyncio.Event()
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+
+    async def through(self, transport: Transport) -> None:
+        """Run until the transport has taken all; whatever happens, nothing claimed is forgotten."""
+        self._books = asyncio.create_task(self._keep_books())
+        self._books.add_done_callback(self._wake)
+        try:
+            await transport.run(self._take, self._hear, self._may_leave)
+        finally:
+            self._is_over = True
+            self._work.set()
+            await asyncio.wait([self._books])
+            self._aside.shutdown()
+            # also what a full disk has kept from being written
+            self._close_books()
+        self._books.result()
+
+    # -- what the transport calls
+
+    async def _take(self) -> Envelope | None:
+        # others may go on with what they have, before the next message is made
+        await asyncio.sleep(0)
+        while not (self._stop() or self._books.done()):
+            if self._ready:
+                if (left := self._next_at - uptime_s()) > 0:
+                    await asyncio.sleep(min(left, _NAP_S))
+                    continue
+                held = self._ready.popleft()
+                if self._wants_more():
+                    self._work.set()
+                if held.is_ours and (envelope := self._make(held)) is not None:
+                    self._on_the_wire[held.row.id] = held
+                    self._next_at = max(self._next_at, uptime_s()) + self._rules.seconds_between
+                    return envelope
+            elif self._is_dry:
+                break
+            else:
+                self._work.set()
+                self._news.clear()
+                await self._news.wait()
+        return None
+
+    async def _hear(self, outcome: Outcome) -> None:
+        # no more than a group may be in doubt: the rest waits at the transport
+        while len(self._answers) >= self._rules.group and not self._books.done():
+            self._room.clear()
+            await self._room.wait()
+        held = self._on_the_wire.pop(outcome.outbox_id)
+        settlement = decide(outcome, held.row, self._clock.now(), resend=self._rules.resend)
+        bounced = held.row.subscriber_id if is_hard_bounce(outcome) else None
+        self._note(Answer(settlement=settlement, bounced=bounced))
+
+    def _may_leave(self, envelope: Envelope) -> bool:
+        held = self._on_the_wire.get(envelope.outbox_id)
+        return held is not None and held.is_ours
+
+    # -- parts of it
+
+    def _make(self, held: Held) -> Envelope | None:
+        """The message of a row; None when there can be none, which is noted."""
+        row, now = held.row, self._clock.now()
+        try:
+            refuse_late(row, now)
+            return self._maker.make(row, held.edition)
+        except BadInput as error:
+            ended = Settlement(id=row.id, state=OutboxState.FAILED, reason=str(error))
+            self._note(Answer(settlement=ended))
+        except TemplateError as error:
+            # the operator's to mend; it was never on the wire, and others may still go
+            self._note(Answer(settlement=later(row, now, reason=f"template: {error}")))
+        return None
+
+    def _note(self, answer: Answer) -> None:
+        if not self._answers:
+            self._settle_by = uptime_s() + _SETTLE_WITHIN_S
+            self._work.set()
+        self._answers.append(answer)
+        if len(self._answers) >= self._rules.group:
+            self._work.set()
+
+    def _wants_more(self) -> bool:
+        """Whether to claim, so that the next messages are here when they are asked for."""
+        low = self._rules.claims_max // 2
+        return len(self._ready) <= low and not (self._is_dry or self._is_over)
+
+    def _wake(self, books: asyncio.Task[None]) -> None:
+        self._news.set()
+        self._room.set()
+
+    # -- the books
+
+    async def _keep_books(self) -> None:
+        while not self._is_over:
+            if self._has_work():
+                await self._exchange()
+            else:
+                await self._rest()
+            self._news.set()
+
+    def _has_work(self) -> bool:
+        now = uptime_s()
+        return (
+            len(self._answers) >= self._rules.group
+            or (bool(self._answers) and now >= self._settle_by)
+            or (self._wants_more() and not self._stop())
+            or now >= self._renew_at
+        )
+
+    async def _rest(self) -> None:
+        """Wait for work, or until there is some by itself."""
+        wake_at = min(self._renew_at, self._settle_by if self._answers else self._renew_at)
+        delay = min(max(wake_at - uptime_s(), 0), _NAP_S)
+        self._work.clear()
+        timer = asyncio.get_running_loop().call_later(delay, self._work.set)
+        await self._work.wait()
+        timer.cancel()
+
+    async def _exchange(self) -> None:
+        """Write down what is known and claim the next group, in one transaction: each costs a
+        flush to the disk.
+        """
+        now, at = self._clock.now(), uptime_s()
+        answers = tuple(self._answers)
+        limit = self._rules.claims_max
+        claims = len(self._ready) <= limit and not (self._is_dry or self._stop())
+        claimed: list[Held] = []
+        with ExitStack() as stack:
+            tx = await self._spend(lambda: stack.enter_context(self._store.write()))
+            ours = self._desk.settle(tx, answers, now)
+            if at >= self._renew_at:
+                self._desk.renew(tx, [*self._ready, *self._on_the_wire.values()])
+                self.report.recovered += self._desk.recover(tx, now)
+                self._renew_at = at + self._desk.renewal_s
+                self._is_dry = False
+            if claims:
+                claimed = self._desk.claim(tx, limit, now)
+            await self._spend(stack.close)
+        self._written(answers, ours)
+        self._ready.extend(claimed)
+        self._is_dry = claims and not claimed
+
+    def _written(self, answers: tuple[Answer, ...], ours: set[int]) -> None:
+        """Answers are committed."""
+        del self._answers[: len(answers)]
+        self._settle_by = uptime_s() + _SETTLE_WITHIN_S
+        self._room.set()
+        for answer in answers:
+            settlement = answer.settlement
+            if settlement.id in ours and settlement.state is not OutboxState.QUEUED:
+                self.report.count(settlement.state)
+
+    async def _spend(self, call: Callable[[], T]) -> T:
+        """Wait for the disk on the other thread. A cancellation waits too: a transaction that was
+        begun must not be left open.
+        """
+        future = self._aside.submit(call)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            _finish(future)
+            raise
+
+    def _close_books(self) -> None:
+        """Write down the last outcomes, and give back what was not sent."""
+        for held in self._ready:
+            back = Settlement(id=held.row.id, state=OutboxState.QUEUED)
+            self._answers.append(Answer(settlement=back))
+        self._ready.clear()
+        if self._answers:
+            answers = tuple(self._answers)
+            with self._store.write() as tx:
+                ours = self._desk.settle(tx, answers, self._clock.now())
+            self._written(answers, ours)
+
+
+def _finish(future: Future[T]) -> None:
+    """Wait for a call that was begun; not begun, it never will be."""
+    if not future.cancel():
+        future.exception()
