@@ -31,6 +31,8 @@ _END_OF_NOTHING = b".\r\nRSET\r\n"
 
 #: the two ends disagree about where they are: that is no verdict on the message
 _BAD_SEQUENCE = 503
+#: OpenSMTPD says it to MAIL after 100 messages, and goes on saying it: a new connection will do
+_TOO_MANY = "4.5.3"
 
 
 class Step(Enum):
@@ -40,7 +42,8 @@ class Step(Enum):
     RCPT = "RCPT"
     DATA = "DATA"
     CONTENT = "the message"
-    NOTHING = "RSET"  #: an answer that changes nothing: to RSET, or to an empty message
+    RESET = "RSET"  #: to be answered before the next MAIL, where nothing may be pipelined
+    NOTHING = "RSET or nothing"  #: an answer that changes nothing: to RSET, or to an empty message
     QUIT = "QUIT"
 
 
@@ -93,7 +96,7 @@ class Session:
         self.out: list[bytes] = []
         #: what became of messages; the caller empties it
         self.settled: list[tuple[Delivery, Outcome]] = []
-        #: a 421, after which the server closes; nothing more may be sent
+        #: a 421, after which the server closes, or the like; nothing more may be sent
         self.farewell: Reply | None = None
         self.has_quit = False
 
@@ -134,6 +137,8 @@ class Session:
 
     def receive(self, reply: Reply) -> None:
         """Take the next reply. Raises ParseError when it cannot be an answer to what was asked."""
+        if self.farewell is not None:
+            return
         if not self._expected:
             if reply.code != 421:
                 raise ParseError(f"the server answers what was not asked: {reply}")
@@ -144,6 +149,8 @@ class Session:
             self._part(step, delivery, reply)
         elif delivery is None:
             pass
+        elif step is Step.RESET:
+            self._begin(delivery)
         elif step is Step.CONTENT:
             self._take_verdict(delivery, reply)
         elif step is Step.DATA:
@@ -190,7 +197,13 @@ class Session:
         self._announced = delivery
         if self._must_reset:
             self._must_reset = False
+            if not self._capabilities.pipelining:
+                self._ask(b"RSET\r\n", Step.RESET, delivery)
+                return
             self._ask(b"RSET\r\n", Step.NOTHING, None)
+        self._begin(delivery)
+
+    def _begin(self, delivery: Delivery) -> None:
         self._ask(mail_command(delivery.envelope, self._capabilities), Step.MAIL, delivery)
         if self._capabilities.pipelining:
             self._ask(rcpt_command(delivery.envelope), Step.RCPT, delivery)
@@ -202,6 +215,10 @@ class Session:
 
     def _take_command(self, step: Step, delivery: Delivery, reply: Reply) -> None:
         """The answer to MAIL or RCPT."""
+        if step is Step.MAIL and self.answered and reply.status == _TOO_MANY:
+            # so many messages and no more by one connection; this one never left
+            self.farewell = reply
+            return
         if reply.is_positive:
             delivery.has_mail = True
         elif delivery.refusal is None:
