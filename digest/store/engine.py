@@ -7,11 +7,12 @@ SQLAlchemy's errors leave this module as errors of ours, with what to check.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from sqlite3 import sqlite_version_info
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
@@ -21,6 +22,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from digest.errors import StoreBusy, StoreError, StoreFull
 
 BUSY_TIMEOUT_S = 30
+_BEFORE_ASKING_AGAIN_S = 0.005
 #: an open transaction, as the stages hand it to the functions of this package
 Transaction = Connection
 
@@ -122,7 +124,7 @@ def _make_engine(url: str) -> Engine:
 
 
 def _sqlite_engine(url: str) -> Engine:
-    if sqlite_version_info < (3, 35):
+    if sqlite3.sqlite_version_info < (3, 35):
         raise StoreError("SQLite 3.35 or newer is needed (for RETURNING)")
     engine = create_engine(
         url,
@@ -132,7 +134,7 @@ def _sqlite_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, record: Any) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(connection)
         # FULL: a committed state survives the loss of power, which the ledger promises
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
@@ -145,6 +147,23 @@ def _sqlite_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn the write-ahead log on, which a new database needs once.
+
+    Two that turn it on at once do not wait for each other, as SQLite's time-out would have it: one
+    of them is refused on the spot, since each holds what the other wants.
+    """
+    give_up_at = monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > give_up_at:
+                raise
+            sleep(_BEFORE_ASKING_AGAIN_S)
 
 
 @contextmanager

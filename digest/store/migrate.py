@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import stat
 import subprocess
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -67,9 +68,15 @@ def _make_fit(store: Store) -> None:
 
 
 def _make_private(path: Path) -> None:
-    """Create a database file that only its owner can read: it holds people's addresses."""
+    """Create a database file that only its owner can read: it holds people's addresses.
+
+    It is made without being opened: closing it again would drop every lock that this process has
+    on the file by then (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+    """
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        os.mknod(path, stat.S_IFREG | 0o600)
+    except FileExistsError:
+        pass
     except OSError as error:
         raise StoreError(f"{path} cannot be opened: {error.strerror}") from error
 
