@@ -1,0 +1,110 @@
+"""A store with editions queued, and a deliverer whose clock can be moved."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from digest.compose.composer import Composer
+from digest.compose.links import Links
+from digest.deliver import Deliverer, DeliveryReport, DeliveryRules
+from digest.errors import TransportError
+from digest.model import (
+    Envelope,
+    Fate,
+    MessageKind,
+    Outcome,
+    Subscriber,
+)
+from digest.store import Store, editions, outbox, people
+from digest.store.ledger import ledger
+from digest.store.outbox import NewMessage
+from digest.store.schema import outbox as rows
+from digest.templates import Templates
+from tests.edition_pieces import edition_of
+from tests.fakes import ScriptedTransport, StepClock, accepted
+from tests.mail_pieces import SITE, TOKENS
+from tests.store_pieces import DAY, NOW, add_person, item_of, merge, paper
+
+TEMPLATES = Templates()
+
+
+class World:
+    """A store with editions queued, and a deliverer whose clock can be moved."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.clock = StepClock(NOW)
+
+    def deliverer(self, *, owner: str = "one", resend: bool = True, **how: object) -> Deliverer:
+        store = how.pop("store", self.store)
+        kind = how.pop("composer", Composer)
+        composer = kind(SITE, Links(SITE.url, TOKENS), TEMPLATES)  # type: ignore[operator]
+        rules = DeliveryRules(resend=resend, **how)  # type: ignore[arg-type]
+        return Deliverer(store, composer, rules, clock=self.clock, owner=owner)  # type: ignore[arg-type]
+
+    def deliver(
+        self, answer: Callable[[Envelope], Outcome] = accepted, **how: object
+    ) -> tuple[DeliveryReport, ScriptedTransport]:
+        transport = ScriptedTransport(answer)
+        report = self.deliverer(**how).deliver(transport)  # type: ignore[arg-type]
+        self.check_account()
+        return report, transport
+
+    def queue_editions(self, count: int, *, now: datetime = NOW) -> None:
+        """One edition of one paper for each of so many new people."""
+        merge(self.store, paper())
+        item = item_of(self.store, "arxiv:2603.00001")
+        for n in range(count):
+            person = add_person(self.store, f"reader{n}@example.org", next_edition_at=now + DAY)
+            with self.store.write() as tx:
+                (edition_id,) = editions.add_editions(tx, [edition_of(person, item)])
+                message = NewMessage(
+                    kind=MessageKind.EDITION,
+                    subscriber_id=person,
+                    edition_id=edition_id,
+                    dedupe_key=f"edition:{person}:{now.date()}",
+                    message_id=f"<{edition_id}@example.org>",
+                    due_at=now,
+                )
+                outbox.add_messages(tx, [message], now=now)
+
+    def states(self) -> Counter[str]:
+        with self.store.read() as tx:
+            return Counter(tx.execute(select(rows.c.state)).scalars())
+
+    def row(self, row_id: int = 1):  # type: ignore[no-untyped-def]
+        with self.store.read() as tx:
+            return tx.execute(select(rows).where(rows.c.id == row_id)).one()
+
+    def person(self, person_id: int = 1) -> Subscriber:
+        with self.store.read() as tx:
+            found = people.get_subscriber(tx, person_id)
+        assert found is not None
+        return found
+
+    def let_leases_end(self) -> None:
+        with self.store.write() as tx:
+            tx.execute(update(rows).values(lease_until=NOW - 9999 * DAY))
+
+    def check_account(self) -> None:
+        """Whatever happened, each message is counted once."""
+        with self.store.read() as tx:
+            assert ledger(tx, NOW.date()).adds_up
+
+
+def refusal(code: int, status: str, fate: Fate = Fate.PERMANENT) -> Callable[[Envelope], Outcome]:
+    return lambda envelope: Outcome(
+        outbox_id=envelope.outbox_id, fate=fate, code=code, status=status, text="no"
+    )
+
+
+def fate(fate: Fate) -> Callable[[Envelope], Outcome]:
+    return lambda envelope: Outcome(outbox_id=envelope.outbox_id, fate=fate, text="lost")
+
+
+def dead_relay(envelope: Envelope) -> Outcome:
+    raise TransportError("the relay mail.example.org:587 cannot be reached")
