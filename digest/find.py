@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from digest.model import Item
 from digest.rank import Ranker
-from digest.rank.stem import stem
+from digest.rank.stem import stem as stem_anew
 from digest.rank.words import split_words
 from digest.store import Store, catalogue
 from digest.store.pages import items_by_id, newest_id
@@ -30,7 +31,7 @@ _COMMON_TEXTS = 12
 #: words that are asked for, of a text
 _TELLING = 14
 #: hits whose likeness is worked out
-_COMPARED = 60
+_COMPARED = 40
 #: hits by words from which a query's meaning is learnt
 _LEARNT_FROM = 6
 _SHORTEST_WORD = 3
@@ -41,6 +42,8 @@ _LEARN_AGAIN = 1.25
 QUERY_CHARACTERS_MAX = 300
 
 Text = tuple[str, str]
+#: the same few ten thousand words come up all the time, and stemming is slow
+stem = lru_cache(maxsize=50_000)(stem_anew)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

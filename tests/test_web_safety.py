@@ -305,6 +305,7 @@ def test_what_sources_write_is_text_on_every_page_and_feed(site: Site) -> None:
             votes=5_000,
         )
         merge_listing(tx, [paper], source="huggingface", kind="huggingface", now=NOW)
+    site.refresh()
 
     for path in (
         "/",

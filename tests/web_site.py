@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -30,6 +32,7 @@ from digest.web import build_web
 from digest.web.desk import Desk
 from tests.fakes import StepClock
 
+T = TypeVar("T")
 URL = "https://digest.example.org"
 ADMIN_TOKEN = "correct horse battery"
 #: the evening of the demo's last day
@@ -76,6 +79,12 @@ class Site:
 
     def forms(self, path: str) -> list[html.HtmlElement]:
         return [f for f in self.page(path).forms if f.method == "POST"]
+
+    def refresh(self) -> None:
+        """Forget what was made ready: the archive was changed behind the back of collecting."""
+        self.desk.cache._kept.clear()
+        self.desk.stand._pool = self.desk.stand._ranker = None
+        self.desk.version._asked_at -= 60
 
     def settle(self) -> None:
         """Wait until the sign-ups that were answered have been dealt with."""
@@ -153,8 +162,14 @@ def query_of(link: str) -> dict[str, str]:
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's folder: config, database, mails."""
     folder = tmp_path_factory.mktemp("demo") / "demo"
-    run_demo(folder)
+    aside(lambda: run_demo(folder))
     return folder
+
+
+def aside(do: Callable[[], T]) -> T:
+    """Do something in a thread of its own: Playwright's event loop occupies the main one."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(do).result(120)
 
 
 def open_site(folder: Path, *, url: str = URL, web: str = "") -> tuple[App, StepClock]:
@@ -175,5 +190,8 @@ def site(demo_folder: Path, tmp_path: Path) -> Iterator[Site]:
     app, clock = open_site(folder)
     web = build_web(app)
     with TestClient(web, base_url=URL) as client:
+        deadline = time.monotonic() + 20
+        while not web.state.warming.done() and time.monotonic() < deadline:
+            time.sleep(0.002)
         yield Site(app=app, web=web, client=client, clock=clock, folder=folder)
     app.close()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -72,9 +73,12 @@ async def _lifespan(web: Starlette) -> AsyncIterator[None]:
     desk: Desk = web.state.desk
     # what was answered before a restart and not dealt with
     desk.deal_soon()
+    # so that the first reader need not wait for what takes a second to learn
+    warming = web.state.warming = asyncio.create_task(desk.work(desk.warm))
     try:
         yield
     finally:
+        await asyncio.wait([warming])
         desk.close()
 
 
@@ -86,10 +90,10 @@ def _public_routes() -> list[Route]:
         Route("/day/{day}", public(browse.day)),
         Route("/topic/{slug}", public(browse.topic)),
         Route("/topic/{slug}/feed.{form:feed}", public(feed_pages.topic)),
-        Route("/paper/{key:path}/feed.{form:feed}", public(feed_pages.paper)),
-        Route("/paper/{key:path}", public(browse.paper)),
-        Route("/search", public(browse.search, search)),
-        Route("/search/feed.{form:feed}", public(feed_pages.search, search)),
+        Route("/paper/{key:path}/feed.{form:feed}", public(feed_pages.paper, is_search=True)),
+        Route("/paper/{key:path}", public(browse.paper, is_search=True)),
+        Route("/search", public(browse.search, search, is_search=True)),
+        Route("/search/feed.{form:feed}", public(feed_pages.search, search, is_search=True)),
         Route("/static/{name}", _static),
         Route("/favicon.ico", _favicon),
         Route("/robots.txt", _robots),

@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 #: handlers that work at the same time; more would only wait for each other and the database
 THREADS = 6
+#: searches at the same time: they wait for each other, so that other pages need not wait for them
+SEARCHES = 2
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -90,6 +92,15 @@ class Desk:
         except StoreError as error:
             log.warning("sign-ups wait: %s; the next one, or a restart, tries again", error)
 
+    def warm(self) -> None:
+        """Make ready what the first page would have to wait for."""
+        now = self.app.now()
+        try:
+            self.finder.warm(now)
+            self.stand.pool(now)
+        except StoreError as error:
+            log.warning("nothing is made ready: %s; the first page tries again", error)
+
     def close(self) -> None:
         """Finish what was promised in answers."""
         self._after.shutdown(wait=True)
@@ -104,6 +115,14 @@ class Desk:
     def origins(self, request: Request) -> tuple[str, ...]:
         """Hosts from whose pages a form may come: ours, by the name it is public under or asked."""
         return urlsplit(self.site.url).netloc.lower(), request.headers.get("host", "").lower()
+
+    @cached_property
+    def _search_limiter(self) -> anyio.CapacityLimiter:
+        return anyio.CapacityLimiter(SEARCHES)
+
+    async def search(self, do: Callable[..., T], *values: object) -> T:
+        """Like work, for what looks through the whole archive."""
+        return await anyio.to_thread.run_sync(do, *values, limiter=self._search_limiter)
 
     # --- pages
 

@@ -43,11 +43,13 @@ class Elsewhere(Exception):
         self.path = path
 
 
-def public(make: Callable[[Desk, Ask], Page], query: Sequence[str] = ()) -> Endpoint:
+def public(
+    make: Callable[[Desk, Ask], Page], query: Sequence[str] = (), *, is_search: bool = False
+) -> Endpoint:
     """An endpoint for a page that is the same for everybody.
 
     `query` names the parameters that make a difference; others are ignored, so that nobody can
-    fill the cache with copies of one page.
+    fill the cache with copies of one page. `is_search`: making it looks through the whole archive.
     """
 
     async def endpoint(request: Request) -> Response:
@@ -56,7 +58,8 @@ def public(make: Callable[[Desk, Ask], Page], query: Sequence[str] = ()) -> Endp
         asked = {name: value[:_QUERY_VALUE_MAX] for name, value in known.items() if value}
         ask = Ask(path=request.path_params, query=asked)
         key = (request.scope["path"], urlencode(asked))
-        page = await desk.cache.page(key, lambda: desk.work(make, desk, ask))
+        work = desk.search if is_search else desk.work
+        page = await desk.cache.page(key, lambda: work(make, desk, ask))
         return page_response(page, request)
 
     return endpoint
