@@ -69,6 +69,14 @@ def test_pages_are_served_and_end_when_told(demo_folder: Path, tmp_path: Path) -
         socket.create_connection(("127.0.0.1", pages.port), timeout=2)
 
 
+def test_answers_leave_at_once_and_do_not_wait_for_each_other(
+    demo_folder: Path, tmp_path: Path
+) -> None:
+    with served(demo_folder, tmp_path) as pages:
+        accepted = pages._socket
+        assert accepted.proto == socket.IPPROTO_TCP  # asyncio sets TCP_NODELAY only then
+
+
 def test_an_address_that_is_taken_is_told_in_one_line(demo_folder: Path, tmp_path: Path) -> None:
     with served(demo_folder, tmp_path) as pages:
         with pytest.raises(DigestError, match=r"cannot be served at 127\.0\.0\.1:\d+: "):

@@ -97,10 +97,17 @@ class WebServer:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # the protocol is named: asyncio turns Nagle's algorithm off only where it is, and without that
+    # head and body of an answer are 40 ms apart (seen with wrk: 3 times fewer requests a second)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=512)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(512)
+        return listener
     except OSError as error:
+        listener.close()
         raise DigestError(
             f"the pages cannot be served at {host}:{port}: {error.strerror}; choose another host"
             " or port under [web], or end the program that has it"
