@@ -15,6 +15,7 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from itertools import chain
 from typing import Any
 
 import httpcore
@@ -145,49 +146,55 @@ def read_body(response: httpx.Response, bytes_max: int) -> bytes:
         raise TooLarge
     coding = response.headers.get("content-encoding", "").strip().lower()
     body = bytearray()
-    for piece in _decode(response.iter_raw(), coding):
+    for piece in unpack(response.iter_raw(), coding):
         body += piece
         if len(body) > bytes_max:
             raise TooLarge
     return bytes(body)
 
 
-def _decode(chunks: Iterator[bytes], coding: str) -> Iterator[bytes]:
+def unpack(chunks: Iterator[bytes], coding: str) -> Iterator[bytes]:
+    """A body's bytes in pieces, unpacked by the content coding of its head.
+
+    Raises BadCoding when they cannot be unpacked or end too early. No bytes at all are fine.
+    """
     match coding:
         case "" | "identity":
             return chunks
         case "gzip" | "x-gzip":
-            return inflate(chunks, zlib.MAX_WBITS | 16)
+            return _inflate(chunks, zlib.MAX_WBITS | 16)
         case "deflate":
-            return inflate(chunks, zlib.MAX_WBITS)
+            return _inflate(*_deflated(chunks))
         case _:
             raise BadCoding(f"is encoded as {coding[:40]!r}, which we did not ask for")
 
 
-def inflate(chunks: Iterator[bytes], window_bits: int) -> Iterator[bytes]:
-    """The unpacked bytes in pieces of at most 64 KB; `window_bits` as zlib has it.
-
-    Raises BadCoding when they cannot be unpacked or end too early. No bytes at all are fine.
+def _deflated(chunks: Iterator[bytes]) -> tuple[Iterator[bytes], int]:
+    """The chunks, and the format they are in: "deflate" means zlib's, with a head of two bytes
+    (RFC 1950, section 2.2), but some servers send the bare stream.
     """
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if len(head) > 1:
+            break
+    has_head = len(head) > 1 and head[0] & 0x0F == 8 and int.from_bytes(head[:2], "big") % 31 == 0
+    return chain([head], chunks), zlib.MAX_WBITS if has_head else -zlib.MAX_WBITS
+
+
+def _inflate(chunks: Iterator[bytes], window_bits: int) -> Iterator[bytes]:
+    """The unpacked bytes in pieces of at most 64 KB; `window_bits` as zlib has it."""
     inflater = zlib.decompressobj(window_bits)
     begun = False
     for chunk in chunks:
         data = chunk
         while data:
-            try:
-                piece = inflater.decompress(data, _PIECE_BYTES)
-            except zlib.error as error:
-                if begun or window_bits != zlib.MAX_WBITS:
-                    raise BadCoding(f"cannot be unpacked ({error})") from error
-                # "deflate" means the zlib format, but some servers send the bare stream
-                window_bits = -zlib.MAX_WBITS
-                inflater = zlib.decompressobj(window_bits)
-                continue
+            piece = _decompress(inflater, data)
             begun = True
             yield piece
             data = inflater.unconsumed_tail
             while len(piece) == _PIECE_BYTES and not data:
-                piece = inflater.decompress(b"", _PIECE_BYTES)
+                piece = _decompress(inflater, b"")
                 yield piece
             if inflater.eof:
                 data = inflater.unused_data
@@ -196,3 +203,12 @@ def inflate(chunks: Iterator[bytes], window_bits: int) -> Iterator[bytes]:
                 inflater = zlib.decompressobj(window_bits)
     if begun and not inflater.eof:
         raise BadCoding("was cut off")
+
+
+# Any: zlib does not name the type of its objects
+def _decompress(inflater: Any, data: bytes) -> bytes:
+    try:
+        piece: bytes = inflater.decompress(data, _PIECE_BYTES)
+    except zlib.error as error:
+        raise BadCoding(f"cannot be unpacked ({error})") from error
+    return piece
