@@ -76,7 +76,8 @@ def _make_private(path: Path) -> None:
     try:
         os.mknod(path, stat.S_IFREG | 0o600)
     except FileExistsError:
-        pass
+        if not os.access(path, os.W_OK):
+            raise StoreFull(f"{path} cannot be written: it or its disk is read-only") from None
     except OSError as error:
         raise StoreError(f"{path} cannot be opened: {error.strerror}") from error
 
