@@ -51,7 +51,7 @@ command=${1:-help}
 case $command in
     demo)   for_use; exec .venv/bin/digest demo "$@" ;;
     digest) for_use; exec .venv/bin/digest "$@" ;;
-    test)   for_work; exec .venv/bin/python -m pytest -n "${WORKERS:-2}" --dist loadgroup "$@" ;;
+    test)   for_work; exec .venv/bin/python -m pytest -n "${WORKERS:-2}" --dist loadfile "$@" ;;
     lint)   for_work
             .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy ;;
     lock)   for_work

@@ -25,8 +25,6 @@ pytestmark = [
     pytest.mark.slow,
     needs_shared,
     pytest.mark.timeout(900),
-    # one worker: the three months are lived through once for all tests here
-    pytest.mark.xdist_group("replay"),
 ]
 
 OFF_FROM = datetime(2026, 3, 11, tzinfo=UTC)
