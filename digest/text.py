@@ -7,6 +7,7 @@ whatever takes words from a person.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
@@ -96,3 +97,13 @@ def _in_ascii(parts: SplitResult, netloc: str) -> SplitResult:
         for part in (parts.path, parts.query, parts.fragment)
     )
     return SplitResult(parts.scheme, netloc, path.replace("?", "%3F"), query, fragment)
+
+
+def text_key(title: str, abstract: str) -> str:
+    """What a text is known by wherever something made of its words is kept: 32 hex digits.
+
+    Equal words have equal keys, whoever wrote them; an item, a liked paper and a person's own
+    line (which is a title without an abstract) are one case.
+    """
+    words = f"{title}\n{abstract}".encode("utf-8", "surrogatepass")
+    return hashlib.sha256(words).hexdigest()[:32]

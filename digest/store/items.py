@@ -18,6 +18,7 @@ from digest.model import Item, PaperData
 from digest.papers import keys_of
 from digest.store.schema import item, item_key, sighting, standing
 from digest.store.uniting import queue_up, unite_rows
+from digest.text import text_key
 
 _ITEM_COLUMNS = [item.c[name] for name in Item.__dataclass_fields__]
 _COUNTS = ("votes", "comments", "stars")
@@ -148,6 +149,7 @@ def _row_of(record: Item) -> dict[str, Any]:
     values = asdict(record)
     values["authors"] = list(record.authors)
     values["categories"] = list(record.categories)
+    values["text_key"] = text_key(record.title, record.abstract)
     return values
 
 

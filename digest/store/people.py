@@ -21,10 +21,12 @@ from digest.model import (
     Subscriber,
     Topic,
 )
+from digest.store.embeddings import forget_texts
 from digest.store.items import batches, items_by_key
 from digest.store.schema import consent, interest, outbox, subscriber, suppression
 from digest.store.topics import topics_by_slug
 from digest.store.upsert import insert_new
+from digest.text import text_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,8 @@ def change_subscriber(tx: Connection, subscriber_id: int, **values: Any) -> None
 
 def delete_subscriber(tx: Connection, subscriber_id: int) -> None:
     """Forget a person and all that hangs on it; a suppression stays, as a hash."""
+    words = tx.execute(select(interest.c.value).where(interest.c.subscriber_id == subscriber_id))
+    forget_texts(tx, [text_key(value, "") for value in words.scalars()])
     tx.execute(delete(subscriber).where(subscriber.c.id == subscriber_id))
 
 

@@ -117,9 +117,21 @@ item = Table(
     Column("offered", Boolean, nullable=False, default=True),  # false: only ever seen as replaced
     Column("first_seen_at", UTCDateTime, nullable=False),
     Column("changed_at", UTCDateTime, nullable=False),  # last change of the columns above
-    Column("embedding", LargeBinary),  # float16 vector of title and abstract
-    Column("embedded_by", Text),  # fingerprint of the model that made it
+    # digest.text.text_key of title and abstract: what its vectors are found by
+    Column("text_key", Text, nullable=False, server_default=""),
     Index(None, "first_seen_at"),
+    # both together answer, without a look at the item, which texts have no vector yet
+    Index(None, "changed_at", "text_key"),
+    Index(None, "text_key"),
+)
+
+embedding = Table(
+    "embedding",
+    metadata,
+    Column("text_key", Text, primary_key=True),  # of an item, a topic, somebody's own words
+    Column("model", Text, primary_key=True),  # what made it; others' are never compared with it
+    Column("vector", LargeBinary, nullable=False),  # float16, of unit length
+    Column("made_at", UTCDateTime, nullable=False),
 )
 
 item_key = Table(
