@@ -55,6 +55,8 @@ SITE = Site(
     postal_address="Example Society, 1 Long Street, 10115 Berlin",
 )
 ROUNDS = 5
+KNOWN = "digest, items known"
+USUAL = "Jinja2 + css-inline + EmailMessage"
 
 
 def sentence(chance: random.Random, count: int) -> str:
@@ -195,20 +197,25 @@ def cpu_ms(work: Callable[[], int], count: int) -> list[float]:
     return sorted(rounds)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--people", type=int, default=2000)
-    parser.add_argument("--items", type=int, default=15)
-    parser.add_argument("--pool", type=int, default=200)
-    given = parser.parse_args()
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What messages cost: CPU milliseconds each, for each round."""
+
+    octets: int
+    #: the last one is the reference
+    rows: dict[str, list[float]]
+
+
+def measure(people: int, items: int, pool_size: int) -> Measured:
+    """Build messages our way and the usual way."""
     chance = random.Random(7)
-    pool = wordings(chance, given.pool)
-    made = editions(chance, pool, given.people, given.items)
+    pool = wordings(chance, pool_size)
+    made = editions(chance, pool, people, items)
     links = Links(SITE.url, Tokens(["a secret of thirty-two characters!"]))
     templates = Templates()
     composer = Composer(SITE, links, templates)
     writer, printer = LetterWriter(SITE, links, templates), Printer(SITE, templates)
-    few = made[: max(given.people // 20, 20)]
+    few = made[: max(people // 20, 20)]
     letters = [(edition, writer.write(edition, level=0)) for edition in few]
     fresh = [afresh(edition) for edition in made]
     usual = UsualWay()
@@ -231,22 +238,35 @@ def main() -> None:
     # the people of the test, which a sender never holds all at once, are no garbage to look through
     gc.freeze()
     size = ours(made) // len(made)
-    rows = [
-        ("digest, items known", cpu_ms(lambda: ours(made), len(made))),
-        ("digest, records fresh from the database", cpu_ms(lambda: ours(fresh), len(made))),
-        (
-            "digest, first messages of a day",
-            cpu_ms(lambda: ours(few, Composer(SITE, links, templates)), len(few)),
+    rows = {
+        KNOWN: cpu_ms(lambda: ours(made), len(made)),
+        "digest, records fresh from the database": cpu_ms(lambda: ours(fresh), len(made)),
+        "digest, first messages of a day": cpu_ms(
+            lambda: ours(few, Composer(SITE, links, templates)), len(few)
         ),
-        (
-            "Jinja2 + css-inline + EmailMessage",
-            cpu_ms(usually, len(few)),
-        ),
-    ]
-    reference = statistics.median(rows[-1][1])
-    print(f"{given.people} people x {given.items} of {given.pool} items, {size:,} octets a message")
+        USUAL: cpu_ms(usually, len(few)),
+    }
+    return Measured(octets=size, rows=rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--people", type=int, default=2000)
+    parser.add_argument("--items", type=int, default=15)
+    parser.add_argument("--pool", type=int, default=200)
+    parser.add_argument("--json", action="store_true", help="for other programs to read")
+    given = parser.parse_args()
+    measured = measure(given.people, given.items, given.pool)
+    if given.json:
+        print(json.dumps(dataclasses.asdict(measured)))
+        return
+    reference = statistics.median(measured.rows[USUAL])
+    print(
+        f"{given.people} people x {given.items} of {given.pool} items,"
+        f" {measured.octets:,} octets a message"
+    )
     print(f"{'':42} {'CPU ms':>8} {'(min-max)':>15} {'x cheaper':>10}")
-    for name, rounds in rows:
+    for name, rounds in measured.rows.items():
         middle = statistics.median(rounds)
         spread = f"({rounds[0]:.3f}-{rounds[-1]:.3f})"
         print(f"{name:42} {middle:8.3f} {spread:>15} {reference / middle:10.1f}")

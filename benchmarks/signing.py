@@ -10,6 +10,7 @@ in which each has its turn; only ratios inside one run mean anything.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import time
 from collections.abc import Callable
@@ -34,6 +35,8 @@ HEAD = (
     b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\nAuto-Submitted: auto-generated\r\n"
 )
 
+BARE, OURS = "bare RSA-2048", "RSA-2048"
+
 
 def cpu_ms(work: Callable[[], object], times: int) -> float:
     started = time.process_time()
@@ -42,12 +45,8 @@ def cpu_ms(work: Callable[[], object], times: int) -> float:
     return (time.process_time() - started) / times * 1000
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--size", type=int, default=80_000)
-    parser.add_argument("--rounds", type=int, default=9)
-    arguments = parser.parse_args()
-    message = HEAD + b"\r\n" + LINE * (arguments.size // len(LINE))
+def measure(message: bytes, rounds: int) -> dict[str, list[float]]:
+    """CPU milliseconds of each way, for each round."""
     rsa_key = rsa.generate_private_key(65537, 2048)
     ed_key = ed25519.Ed25519PrivateKey.generate()
     form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -56,16 +55,30 @@ def main() -> None:
     ed_signer = DkimSigner("example.org", "ed", ed_key.private_bytes(*form))
     short = message[:1500]
     work: dict[str, tuple[Callable[[], object], int]] = {
-        "bare RSA-2048": (lambda: rsa_key.sign(short, PKCS1v15(), hashes.SHA256()), 200),
-        "RSA-2048": (lambda: rsa_signer.sign(message), 200),
+        BARE: (lambda: rsa_key.sign(short, PKCS1v15(), hashes.SHA256()), 200),
+        OURS: (lambda: rsa_signer.sign(message), 200),
         "Ed25519": (lambda: ed_signer.sign(message), 400),
         "dkimpy RSA-2048": (lambda: dkim.sign(message, b"mail", b"example.org", pem), 10),
     }
     taken: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(arguments.rounds):
+    for _ in range(rounds):
         for name, (call, times) in work.items():
             taken[name].append(cpu_ms(call, times))
-    bare = statistics.median(taken["bare RSA-2048"])
+    return taken
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--size", type=int, default=80_000)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--json", action="store_true", help="for other programs to read")
+    arguments = parser.parse_args()
+    message = HEAD + b"\r\n" + LINE * (arguments.size // len(LINE))
+    taken = measure(message, arguments.rounds)
+    if arguments.json:
+        print(json.dumps(taken))
+        return
+    bare = statistics.median(taken[BARE])
     print(f"{len(message)} bytes      CPU ms (min-max)         x bare")
     for name, samples in taken.items():
         middle = statistics.median(samples)
