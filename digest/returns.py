@@ -96,9 +96,13 @@ class Returns:
             report.kept += int(not verdict.understood)
             if stop():
                 break
-        with self._store.write() as tx:
-            bounces.forget_bounces(tx, before=now - KEEP_FOR)
+        self.forget_old(now)
         return report
+
+    def forget_old(self, now: datetime) -> int:
+        """Let go of evidence that is old and says nothing any more; returns how much."""
+        with self._store.write() as tx:
+            return bounces.forget_bounces(tx, before=now - KEEP_FOR)
 
     def take_in(self, raw: bytes, now: datetime) -> Verdict:
         """Act on one letter."""

@@ -180,7 +180,8 @@ def bounces_tick(app: App, stopping: Callable[[], bool]) -> None:
 
 
 def tidy_tick(app: App, stopping: Callable[[], bool]) -> None:
-    """Forget addresses that never answered the question."""
+    """Forget addresses that never answered the question, and refusals of long ago."""
+    app.returns.forget_old(app.now())
     forgotten = app.enrolment.forget_unanswered(app.now(), CONFIRM_WITHIN)
     if forgotten:
         log.info("%d unconfirmed addresses forgotten", forgotten)

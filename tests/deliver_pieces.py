@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 
+from digest.addresses import parse_address
 from digest.compose.composer import Composer
 from digest.compose.links import Links
 from digest.deliver import Deliverer, DeliveryReport, DeliveryRules
@@ -15,11 +16,13 @@ from digest.errors import TransportError
 from digest.model import (
     Envelope,
     Fate,
+    Item,
     MessageKind,
     Outcome,
     Subscriber,
 )
 from digest.store import Store, editions, outbox, people
+from digest.store.items import find_item
 from digest.store.ledger import ledger
 from digest.store.outbox import NewMessage
 from digest.store.schema import outbox as rows
@@ -56,21 +59,35 @@ class World:
 
     def queue_editions(self, count: int, *, now: datetime = NOW) -> None:
         """One edition of one paper for each of so many new people."""
-        merge(self.store, paper())
-        item = item_of(self.store, "arxiv:2603.00001")
         for n in range(count):
-            person = add_person(self.store, f"reader{n}@example.org", next_edition_at=now + DAY)
-            with self.store.write() as tx:
-                (edition_id,) = editions.add_editions(tx, [edition_of(person, item)])
-                message = NewMessage(
-                    kind=MessageKind.EDITION,
-                    subscriber_id=person,
-                    edition_id=edition_id,
-                    dedupe_key=f"edition:{person}:{now.date()}",
-                    message_id=f"<{edition_id}@example.org>",
-                    due_at=now,
-                )
-                outbox.add_messages(tx, [message], now=now)
+            self.queue_edition(f"reader{n}@example.org", now=now)
+
+    def queue_edition(self, email: str, *, now: datetime = NOW) -> None:
+        """An edition of one paper for that address, which joins when it is new."""
+        item = self._item()
+        with self.store.read() as tx:
+            known = people.find_subscriber(tx, parse_address(email).key)
+        person = known.id if known else add_person(self.store, email, next_edition_at=now + DAY)
+        with self.store.write() as tx:
+            (edition_id,) = editions.add_editions(tx, [edition_of(person, item, due_at=now)])
+            message = NewMessage(
+                kind=MessageKind.EDITION,
+                subscriber_id=person,
+                edition_id=edition_id,
+                dedupe_key=f"edition:{person}:{now.date()}",
+                message_id=f"<{edition_id}@example.org>",
+                due_at=now,
+            )
+            outbox.add_messages(tx, [message], now=now)
+
+    def _item(self) -> Item:
+        """The paper that everybody gets."""
+        with self.store.read() as tx:
+            found = find_item(tx, "arxiv:2603.00001")
+        if found is None:
+            merge(self.store, paper())
+            found = item_of(self.store, "arxiv:2603.00001")
+        return found
 
     def states(self) -> Counter[str]:
         with self.store.read() as tx:

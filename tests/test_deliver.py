@@ -9,16 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from digest.deliver.verdict import GIVE_UP_AFTER, decide, is_hard_bounce
+from digest.deliver.verdict import GIVE_UP_AFTER, decide, failure_of
 from digest.model import (
+    BounceKind,
     Envelope,
+    Failure,
     Fate,
     MessageKind,
     OutboxState,
     Outcome,
     Status,
 )
-from digest.store import Store, editions, facts, people
+from digest.store import Store, bounces, editions, facts, people
 from digest.store.claims import Claimed
 from digest.store.schema import subscriber
 from tests.deliver_pieces import World, dead_relay, fate, refusal
@@ -161,6 +163,102 @@ def test_an_answer_that_was_lost_waits_for_the_operator_when_that_is_wanted(worl
     assert (world.row().state, world.row().reason) == ("uncertain", "the relay's answer was lost")
 
 
+# What a refusal says of the reader
+
+
+def failure(
+    code: int, status: str | None, text: str = "", fate: Fate = Fate.PERMANENT
+) -> Failure | None:
+    outcome = Outcome(outbox_id=1, fate=fate, code=code, status=status, text=text)
+    verdict = decide(outcome, claimed(9, NOW - GIVE_UP_AFTER), NOW, resend=True)
+    return failure_of(outcome, verdict)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "text", "kind", "is_certain"),
+    [
+        (550, "5.1.1", "no", BounceKind.HARD, True),
+        (550, "5.1.10", "RESOLVER.ADR.RecipientNotFound", BounceKind.HARD, True),
+        (550, "5.1.0", "address unknown", BounceKind.HARD, True),
+        (550, "5.2.1", "mailbox disabled", BounceKind.HARD, False),
+        (552, "5.2.2", "over quota", BounceKind.SOFT, False),
+        (550, "5.4.4", "no route", BounceKind.HARD, False),
+        (550, None, "no such user here", BounceKind.HARD, False),
+        (550, "5.0.0", "mailbox is full", BounceKind.SOFT, False),
+        (554, None, "looks like spam", BounceKind.POLICY, False),
+    ],
+)
+def test_a_refusal_counts_as_if_it_had_come_back_by_mail(
+    code: int, status: str | None, text: str, kind: BounceKind, is_certain: bool
+) -> None:
+    found = failure(code, status, text)
+
+    assert found is not None
+    assert (found.kind, found.is_certain, found.diagnostic) == (kind, is_certain, text)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "text"),
+    [
+        (550, None, "no"),
+        (554, "5.0.0", "transaction failed"),
+        (552, "5.3.4", "message too big for system"),
+        (554, "5.6.0", "bad content"),
+        (500, "5.5.2", "syntax error"),
+        (550, "5.7.1", "not allowed"),
+        (553, "5.1.8", "sender's domain not found"),
+    ],
+)
+def test_what_is_wrong_with_us_or_gives_no_reason_is_not_held_against_the_reader(
+    code: int, status: str | None, text: str
+) -> None:
+    assert failure(code, status, text) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "counts"),
+    [
+        ("4.2.2", True),
+        ("4.1.2", True),
+        ("4.1.8", False),
+        ("4.3.0", False),
+        ("4.4.1", False),
+        ("4.7.1", False),
+    ],
+)
+def test_being_put_off_for_too_long_counts_when_it_lies_with_the_mailbox(
+    status: str, counts: bool
+) -> None:
+    found = failure(452, status, "try later", Fate.TEMPORARY)
+
+    assert (found is not None) == counts
+    assert found is None or found.kind is BounceKind.SOFT
+
+
+def test_being_put_off_once_counts_for_nothing() -> None:
+    outcome = Outcome(outbox_id=1, fate=Fate.TEMPORARY, code=452, status="4.2.2", text="full")
+
+    assert failure_of(outcome, decide(outcome, claimed(), NOW, resend=True)) is None
+
+
+@pytest.mark.parametrize(("status", "days"), [("5.2.1", 5), ("5.2.2", 10)])
+def test_refusals_of_many_days_add_up_to_a_suppression(
+    world: World, status: str, days: int
+) -> None:
+    for day in range(days):
+        assert day == 0 or world.person().status is Status.CONFIRMED
+        world.clock.at = NOW + day * DAY
+        world.queue_edition("reader0@example.org", now=world.clock.at)
+        world.deliver(refusal(550, status))
+
+    assert world.states() == {"failed": days}
+    assert world.person().status is Status.SUPPRESSED
+    with world.store.read() as tx:
+        newest, *others = bounces.latest_bounces(tx)
+    assert (newest.effect, newest.status, newest.is_proven) == ("bounces", status, True)
+    assert [bounce.effect for bounce in others] == [None] * (days - 1)
+
+
 # A relay that is dead
 
 
@@ -250,5 +348,5 @@ def test_every_answer_leads_somewhere_and_waits_are_bounded(
         assert since < GIVE_UP_AFTER
     if verdict.state is not OutboxState.SENT:
         assert verdict.reason
-    if is_hard_bounce(outcome):
+    if failure_of(outcome, verdict) is not None:
         assert verdict.state is OutboxState.FAILED

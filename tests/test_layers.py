@@ -23,6 +23,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"fetch", "mail", "mailbox", "templates", "sources", "store", "sample", "bounce"}),
     # pure: values in, values out
     frozenset({"rank", "compose"}),
+    # what a refusal comes to, whichever stage hears it
+    frozenset({"counting"}),
     # stages: they meet in the store and never import each other
     frozenset(
         {
@@ -30,8 +32,6 @@ LAYERS: tuple[frozenset[str], ...] = (
             "edition",
             "deliver",
             "enrol",
-            "counting",
-            "verdict",
             "report",
             "find",
             "vitals",

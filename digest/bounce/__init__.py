@@ -6,6 +6,14 @@ no mailbox; digest/returns.py uses it.
 
 from digest.bounce.read import read_report
 from digest.bounce.tally import is_too_much, score
-from digest.bounce.verdict import judge, names_no_address
+from digest.bounce.verdict import is_telling, is_vague, judge, names_no_address
 
-__all__ = ["is_too_much", "judge", "names_no_address", "read_report", "score"]
+__all__ = [
+    "is_telling",
+    "is_too_much",
+    "is_vague",
+    "judge",
+    "names_no_address",
+    "read_report",
+    "score",
+]

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 
 from digest.model import BounceKind
 
-#: 5.1.x that speak of our own address, not of the reader's (RFC 3463 §3.2)
-_OUR_ADDRESS = frozenset({"5.1.7", "5.1.8"})
+#: x.1.x that speak of our own address, not of the reader's (RFC 3463 §3.2)
+_OUR_ADDRESS = frozenset({"5.1.7", "5.1.8", "4.1.7", "4.1.8"})
 #: the mailbox or its domain is gone for good, in codes outside 5.1.x
 _GONE = frozenset({"5.2.1", "5.4.4", "5.4.310"})
 #: X.Y.0 and these say that something is wrong, and not what

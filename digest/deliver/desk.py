@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from digest.clock import uptime_s
+from digest.counting import Case, note_failure
 from digest.deliver.rules import DeliveryRules
-from digest.model import Edition, OutboxState
+from digest.model import Edition, Failure, OutboxState
 from digest.store import Transaction, claims, people
 from digest.store import editions as shelf
 from digest.store.claims import Claimed, Settlement
@@ -47,9 +48,10 @@ class Held:
 class Answer:
     """What became of a message, to be written down."""
 
+    row: Claimed
     settlement: Settlement
-    #: whose address does not exist, as the relay says; None: nobody's
-    bounced: int | None = None
+    #: what a refusal says of the reader; None: nothing
+    failure: Failure | None = None
 
 
 class Desk:
@@ -67,7 +69,7 @@ class Desk:
         return self._rules.lease.total_seconds() / _RENEWALS
 
     def settle(self, tx: Transaction, answers: Sequence[Answer], now: datetime) -> set[int]:
-        """Write down what became of messages, and suppress the addresses that do not exist.
+        """Write down what became of messages, and what refusals say of their readers.
 
         Returns the ids of the messages that were still ours.
         """
@@ -76,8 +78,8 @@ class Desk:
         failed = [s.id for s in settlements if s.state is OutboxState.FAILED and s.id in ours]
         shelf.forget_picks(tx, outbox_ids=failed)
         for answer in answers:
-            if answer.bounced is not None:
-                people.suppress_subscriber(tx, answer.bounced, reason="hard bounce", now=now)
+            if answer.failure is not None:
+                _note(tx, answer.row, answer.failure, now)
         return ours
 
     def claim(self, tx: Transaction, limit: int, now: datetime) -> list[Held]:
@@ -109,6 +111,21 @@ class Desk:
     def _good_until(self) -> float:
         # counted from before the database reads its clock
         return uptime_s() + self._rules.lease.total_seconds() * _USED
+
+
+def _note(tx: Transaction, row: Claimed, failure: Failure, now: datetime) -> None:
+    """Hold a refusal against the reader, as if it had come back by mail."""
+    subscriber = people.get_subscriber(tx, row.subscriber_id)
+    if subscriber is None:
+        return
+    case = Case(
+        subscriber=subscriber,
+        failure=failure,
+        outbox_id=row.id,
+        fingerprint=f"outbox:{row.id}:{row.attempts}",
+        evidence=failure.diagnostic.encode(),
+    )
+    note_failure(tx, case, now=now)
 
 
 def longest_wait(tx: Transaction) -> timedelta | None:

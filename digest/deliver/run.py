@@ -19,7 +19,7 @@ from digest.clock import Clock, uptime_s
 from digest.deliver.desk import Answer, Desk, Held
 from digest.deliver.making import MessageMaker
 from digest.deliver.rules import DeliveryReport, DeliveryRules
-from digest.deliver.verdict import decide, is_hard_bounce, later, refuse_late
+from digest.deliver.verdict import decide, failure_of, later, refuse_late
 from digest.errors import BadInput, TemplateError
 from digest.mail import Transport
 from digest.model import Envelope, OutboxState, Outcome
@@ -119,8 +119,8 @@ class Run:
             await self._room.wait()
         held = self._on_the_wire.pop(outcome.outbox_id)
         settlement = decide(outcome, held.row, self._clock.now(), resend=self._rules.resend)
-        bounced = held.row.subscriber_id if is_hard_bounce(outcome) else None
-        self._note(Answer(settlement=settlement, bounced=bounced))
+        failure = failure_of(outcome, settlement)
+        self._note(Answer(row=held.row, settlement=settlement, failure=failure))
 
     def _may_leave(self, envelope: Envelope) -> bool:
         held = self._on_the_wire.get(envelope.outbox_id)
@@ -136,10 +136,11 @@ class Run:
             return self._maker.make(row, held.edition)
         except BadInput as error:
             ended = Settlement(id=row.id, state=OutboxState.FAILED, reason=str(error))
-            self._note(Answer(settlement=ended))
+            self._note(Answer(row=row, settlement=ended))
         except TemplateError as error:
             # the operator's to mend; it was never on the wire, and others may still go
-            self._note(Answer(settlement=later(row, now, reason=f"template: {error}")))
+            ended = later(row, now, reason=f"template: {error}")
+            self._note(Answer(row=row, settlement=ended))
         return None
 
     def _note(self, answer: Answer) -> None:
@@ -236,7 +237,7 @@ class Run:
         """Write down the last outcomes, and give back what was not sent."""
         for held in self._ready:
             back = Settlement(id=held.row.id, state=OutboxState.QUEUED)
-            self._answers.append(Answer(settlement=back))
+            self._answers.append(Answer(row=held.row, settlement=back))
         self._ready.clear()
         if self._answers:
             answers = tuple(self._answers)

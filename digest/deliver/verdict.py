@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from digest.bounce import is_telling, is_vague, judge, names_no_address
 from digest.errors import BadInput
-from digest.model import Fate, OutboxState, Outcome
+from digest.model import BounceKind, Failure, Fate, OutboxState, Outcome
 from digest.store.claims import Claimed, Settlement
 
 #: a message that could not be handed over in this time is given up
@@ -20,6 +21,8 @@ _GAVE_UP = "gave up: no success within 20 h"
 
 #: 5.1.x that speak of our own address, not of the reader's (RFC 3463)
 _OUR_OWN = ("5.1.7", "5.1.8")
+#: the subjects of status codes that speak of a reader: address, mailbox, and the way there
+_READER_SUBJECTS = "124"
 
 
 def decide(outcome: Outcome, row: Claimed, now: datetime, *, resend: bool) -> Settlement:
@@ -64,10 +67,31 @@ def refuse_late(row: Claimed, now: datetime) -> None:
         raise BadInput(_GAVE_UP)
 
 
-def is_hard_bounce(outcome: Outcome) -> bool:
-    """Whether an answer says that the reader's address does not exist (RFC 3463, X.1.X)."""
-    status = outcome.status or ""
-    return outcome.fate is Fate.PERMANENT and status.startswith("5.1.") and not _is_ours(outcome)
+def failure_of(outcome: Outcome, verdict: Settlement) -> Failure | None:
+    """What an answer says of the reader, as a returned mail would have said it; None: nothing.
+
+    A refusal counts when it ends the message; so does being put off for 20 hours for a reason that
+    lies with the address or the mailbox (4.1.x, 4.2.x). What is wrong with the relay, the message
+    or us, and what gives no reason, is nothing against the reader.
+    """
+    if verdict.state is not OutboxState.FAILED or outcome.code is None:
+        return None
+    status, said = outcome.status or "", outcome.text
+    kind = judge(outcome.status, said, code=outcome.code)
+    is_exact = bool(status) and not is_vague(status)
+    if outcome.fate is Fate.TEMPORARY:
+        is_theirs = is_exact and status.startswith(("4.1.", "4.2."))
+    else:
+        is_theirs = status[2] in _READER_SUBJECTS if is_exact else is_telling(said)
+    is_ours = is_exact and kind is BounceKind.POLICY
+    if is_ours or not (is_theirs or kind is BounceKind.HARD):
+        return None
+    return Failure(
+        kind=kind,
+        status=outcome.status,
+        diagnostic=said,
+        is_certain=kind is BounceKind.HARD and names_no_address(outcome.status),
+    )
 
 
 def _is_ours(outcome: Outcome) -> bool:
