@@ -94,9 +94,12 @@ class ScriptedServer:
         implicit_tls: bool = False,
         login: tuple[str, str] | None = None,
         port: int = 0,
+        pause_s: float = 0.0,
     ) -> None:
         self.rule = rule
         self.port = port
+        #: between any two bytes that it says
+        self.pause_s = pause_s
         self.received: list[Received] = []
         #: every command line, as (connection number, line)
         self.commands: list[tuple[int, str]] = []
@@ -111,12 +114,12 @@ class ScriptedServer:
         self._tls = tls
         self._implicit_tls = implicit_tls
         self._login = login
-        self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._is_up = threading.Event()
 
     def __enter__(self) -> ScriptedServer:
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
         assert self._is_up.wait(10), "the test server did not start"
         return self
@@ -327,10 +330,18 @@ class ScriptedServer:
         if accepts is not None and str(said).startswith("2"):
             self._keep(*accepts)
         if said:
-            state.writer.write(f"{said}\r\n".encode())
+            await self._say(state, f"{said}\r\n".encode())
         if str(said).startswith("421"):
             raise _End
         return str(said)
+
+    async def _say(self, state: _State, line: bytes) -> None:
+        if not self.pause_s:
+            state.writer.write(line)
+            return
+        for place in range(len(line)):
+            state.writer.write(line[place : place + 1])
+            await asyncio.sleep(self.pause_s)
 
     async def _misbehave(self, state: _State, act: Act) -> None:
         if act is Act.CUT:
