@@ -7,6 +7,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -21,7 +22,9 @@ from tests.deliver_pieces import World
 from tests.smtp_servers import Act, Moment, Received, Rule, ScriptedServer
 from tests.store_pieces import NOW
 
-OPTIONS = TransportOptions(host="127.0.0.1", security="none", connections=2, timeout_s=30)
+#: one connection, so that the fourth message is the fourth whatever the machine does
+OPTIONS = TransportOptions(host="127.0.0.1", security="none", connections=1, timeout_s=30)
+SEVERAL = replace(OPTIONS, connections=4)
 #: states in which a row can be that its reader has not got
 _REASONED = (OutboxState.DEFERRED, OutboxState.FAILED, OutboxState.UNCERTAIN)
 
@@ -49,10 +52,7 @@ class Sending:
 
     def deliver(self) -> DeliveryReport:
         """One run, as the daemon's tick would make it."""
-        way = TransportOptions(
-            **{name: getattr(self.options, name) for name in self.options.__slots__}
-            | {"port": self.server.port}
-        )
+        way = replace(self.options, port=self.server.port)
         report = self.world.deliverer(resend=self.resend).deliver(build_transport(way))
         self.check_account()
         return report

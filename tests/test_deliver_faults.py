@@ -15,7 +15,7 @@ import pytest
 from digest.model import BounceKind, OutboxState, Status
 from digest.store import Store, bounces
 from tests.aiosmtpd_server import AiosmtpdServer
-from tests.fault_pieces import OPTIONS, Sending, at, once, usual
+from tests.fault_pieces import OPTIONS, SEVERAL, Sending, at, once, usual
 from tests.smtp_servers import Act, Moment, ScriptedServer, closed_port
 from tests.store_pieces import HOUR, NOW
 
@@ -184,7 +184,10 @@ def test_a_relay_that_is_not_there_pauses_sending(store: Store) -> None:
         sending.check_arrivals()
 
 
-def test_a_relay_that_vanishes_for_an_hour_is_waited_for(sending: Sending) -> None:
+def test_a_relay_that_vanishes_for_an_hour_is_waited_for(
+    store: Store, server: ScriptedServer
+) -> None:
+    sending = Sending(store, server, COUNT, options=SEVERAL)
     back_at = NOW + HOUR
 
     def vanish(moment: Moment) -> Act | None:
@@ -202,7 +205,7 @@ def test_a_relay_that_vanishes_for_an_hour_is_waited_for(sending: Sending) -> No
     # pauses of 1, 2, 4, 8, 16 and 30 minutes: it is not knocked at all the time
     assert back_at <= sending.world.clock.at < back_at + HOUR / 2
     assert sending.server.connections - tries < 20
-    sending.check_arrivals(doubled=OPTIONS.connections)
+    sending.check_arrivals(doubled=SEVERAL.connections)
 
 
 # Connections that end
@@ -261,7 +264,7 @@ def test_an_answer_that_is_lost_waits_for_the_operator_who_wants_that(
 def test_five_messages_per_connection_fail_nobody(
     store: Store, server: ScriptedServer, said: str | Act
 ) -> None:
-    sending = Sending(store, server, 23)
+    sending = Sending(store, server, 23, options=SEVERAL)
     server.rule = at("MAIL", said, lambda moment: moment.accepted_here >= 5)
 
     report = sending.deliver()
