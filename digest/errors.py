@@ -13,6 +13,7 @@
     │   ├── StoreFull              disk full or read-only
     │   └── StoreVersion           the schema is newer or older than this program
     ├── TemplateError              a template cannot be rendered; names file and line
+    ├── ModelError                 the embedding model cannot be used, or not be fetched
     ├── MailboxError               the mailbox of bounces cannot be read
     ├── TransportError             mail cannot be handed over at all (relay dead, login refused)
     └── TokenError                 a signed link is wrong, expired or meant for something else
@@ -107,6 +108,13 @@ class StoreVersion(StoreError):
 
 class TemplateError(DigestError):
     """A template cannot be rendered; the text names the file and line."""
+
+
+class ModelError(DigestError):
+    """The embedding model cannot be used or fetched; the text says what is wrong with which file.
+
+    Ranking goes on by words alone, so whoever only wants a ranker takes this for "no model".
+    """
 
 
 class MailboxError(DigestError):

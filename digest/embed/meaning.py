@@ -1,0 +1,137 @@
+"""Which model is in use, if any: found on disk, loaded once, and the archive's vectors by it.
+
+A model can be fetched, changed or broken while the daemon runs: it is looked at again each time.
+When it cannot be used that is said once, and everything goes on by words alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from digest.embed.known import KNOWN
+from digest.embed.model import load_model
+from digest.embed.vectors import Vectors
+from digest.errors import ModelError
+from digest.store import Store, embeddings
+
+log = logging.getLogger(__name__)
+
+#: vectors of other models deleted in one transaction
+_DELETED_AT_ONCE = 5_000
+#: items of a transaction that was slow to end are told as of its beginning
+_OVERLAP = timedelta(hours=6)
+#: people's words whose vectors nobody asked to be forgotten: kept that long
+_UNUSED_KEPT = timedelta(days=30)
+_PORTION = 32
+_FILES = (
+    "model.onnx", "onnx/model.onnx", "model.safetensors", "tokenizer.json", "config.json",
+)  # fmt: skip
+
+#: a model's folder and its files' sizes and times
+Seen = tuple[Path, tuple[tuple[int, int] | None, ...]]
+
+
+def find_folder(setting: str, models: Path) -> Path | None:
+    """The folder of the model that [rank] model names; None when words alone are compared.
+
+    "auto" takes the first known one in `models` that is whole.
+    """
+    if setting == "lexical":
+        return None
+    if setting != "auto":
+        return Path(setting)
+    return next((models / m.name for m in KNOWN if m.is_whole(models / m.name)), None)
+
+
+class Meaning:
+    """The model in use and what the archive means by it. Safe to use from several threads."""
+
+    def __init__(
+        self, store: Store, *, setting: str, models: Path, now: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._setting = setting
+        self._models = models
+        self._now = now
+        self._loading = threading.Lock()
+        self._loaded: tuple[Seen, Vectors | None] | None = None
+        #: per model: until when no item lacks a vector
+        self._done_until: dict[str, datetime] = {}
+
+    def vectors(self) -> Vectors | None:
+        """The vectors of the model in use; None while there is none that works."""
+        folder = find_folder(self._setting, self._models)
+        if folder is None:
+            return None
+        seen = folder, tuple(map(_stamp, (folder / name for name in _FILES)))
+        with self._loading:
+            if self._loaded is None or self._loaded[0] != seen:
+                self._loaded = seen, self._load(folder)
+            return self._loaded[1]
+
+    def catch_up(self, most: int | None, stop: Callable[[], bool] = lambda: False) -> int:
+        """Compute up to `most` vectors that items lack, the newest first; returns how many.
+
+        When none is lacking, what another model made is deleted: until then it is kept, so that
+        going back costs nothing, and never compared.
+        """
+        vectors = self.vectors()
+        if vectors is None:
+            return 0
+        made, now = 0, self._now()
+        since = self._done_until.get(vectors.name)
+        while not stop() and (most is None or made < most):
+            portion = _PORTION if most is None else min(_PORTION, most - made)
+            with self._store.read() as tx:
+                rows = embeddings.lacking(tx, vectors.name, since=since, limit=portion)
+            if not rows:
+                if since is None:
+                    self._forget_others(vectors.name)
+                self._done_until[vectors.name] = now - _OVERLAP
+                break
+            vectors.embed([(row.title, row.abstract) for row in rows])
+            made += len(rows)
+        return made
+
+    def count_lacking(self) -> int:
+        """How many items have no vector by the model in use yet."""
+        vectors = self.vectors()
+        if vectors is None:
+            return 0
+        with self._store.read() as tx:
+            return embeddings.count_lacking(tx, vectors.name)
+
+    def forget_unused(self) -> int:
+        """Delete the vectors of words that were nobody's for long; returns how many."""
+        with self._store.write() as tx:
+            return embeddings.forget_unused(tx, self._now() - _UNUSED_KEPT)
+
+    def _load(self, folder: Path) -> Vectors | None:
+        try:
+            model = load_model(folder)
+        except ModelError as error:
+            log.warning("texts are compared by words alone: %s", error)
+            return None
+        log.info("meanings are compared by the model in %s (%s)", folder, model.name)
+        return Vectors(self._store, model, self._now)
+
+    def _forget_others(self, name: str) -> None:
+        gone, deleted = 0, _DELETED_AT_ONCE
+        while deleted == _DELETED_AT_ONCE:
+            with self._store.write() as tx:
+                deleted = embeddings.forget_other_models(tx, name, limit=_DELETED_AT_ONCE)
+            gone += deleted
+        if gone:
+            log.info("the archive is done by %s; %d vectors of other models deleted", name, gone)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
