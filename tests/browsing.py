@@ -52,3 +52,10 @@ def axe_script() -> str:
     if not path.is_file():
         pytest.skip("axe.min.js is not there (DIGEST_TEST_AXE)")
     return path.read_text(encoding="utf-8")
+
+
+def run_axe(page: Any) -> list[str]:
+    """What axe finds on the page as it stands: rule, and the first place of each."""
+    page.evaluate(axe_script())
+    found = page.evaluate("async () => (await axe.run(document)).violations")
+    return [f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in found]

@@ -1,0 +1,42 @@
+"""Pictures of every page in every state, to be looked at.
+
+    python -m tests.pictures FOLDER [NAME…]
+
+At 375, 768 and 1280 px, light and dark, of the demo's site with content that is hard to set. The
+pages in the README are two of these, cut.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.browsing import open_browser
+from tests.live_site import DESK, PHONE, TABLET, served, visitor
+from tests.page_states import add_hard, walk
+from tests.web_site import aside
+
+
+def main(folder: Path, wanted: frozenset[str]) -> None:
+    """Take them all, or those named."""
+    from digest.demo import run_demo
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name, open_browser() as chromium:
+        demo = Path(name) / "demo"
+        aside(lambda: run_demo(demo))
+        for width in (PHONE, TABLET, DESK):
+            for scheme in ("light", "dark"):
+                copy = Path(name) / f"{width}-{scheme}"
+                with served(demo, copy) as live:
+                    add_hard(live)
+                    with visitor(chromium, live, width=width, scheme=scheme) as page:
+                        for page_name in walk(page, live):
+                            if not wanted or page_name in wanted:
+                                path = folder / f"{page_name}-{width}-{scheme}.png"
+                                page.screenshot(path=path, full_page=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), frozenset(sys.argv[2:]))
