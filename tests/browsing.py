@@ -37,20 +37,32 @@ def open_browser(*arguments: str) -> Iterator[Any]:
         browser.close()
 
 
+def find_node_module(name: str) -> Path | None:
+    """The folder of an npm package; None when it is not there."""
+    bases = filter(None, (os.environ.get("DIGEST_TEST_NODE_MODULES"), REPO / "node_modules"))
+    return next((Path(b) / name for b in bases if (Path(b) / name).is_dir()), None)
+
+
 def node_module(name: str) -> Path:
     """The folder of an npm package; skips the test when it is not there."""
-    for base in (os.environ.get("DIGEST_TEST_NODE_MODULES"), REPO / "node_modules"):
-        if base and (Path(base) / name).is_dir():
-            return Path(base) / name
-    pytest.skip(f"the npm package {name} is not installed (DIGEST_TEST_NODE_MODULES)")
+    found = find_node_module(name)
+    if found is None:
+        pytest.skip(f"the npm package {name} is not installed (DIGEST_TEST_NODE_MODULES)")
+    return found
+
+
+def find_axe() -> Path | None:
+    """axe-core's script; None when it is not there."""
+    given, module = os.environ.get("DIGEST_TEST_AXE"), find_node_module("axe-core")
+    path = Path(given) if given else module / "axe.min.js" if module else None
+    return path if path is not None and path.is_file() else None
 
 
 def axe_script() -> str:
     """The source of axe-core; skips the test when it is not there."""
-    given = os.environ.get("DIGEST_TEST_AXE")
-    path = Path(given) if given else node_module("axe-core") / "axe.min.js"
-    if not path.is_file():
-        pytest.skip("axe.min.js is not there (DIGEST_TEST_AXE)")
+    path = find_axe()
+    if path is None:
+        pytest.skip("axe-core is not there (DIGEST_TEST_NODE_MODULES, DIGEST_TEST_AXE)")
     return path.read_text(encoding="utf-8")
 
 

@@ -10,7 +10,7 @@ import re
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email import message_from_bytes, policy
@@ -69,8 +69,10 @@ class Live:
 
 
 @contextmanager
-def served(demo_folder: Path, tmp_path: Path) -> Iterator[Live]:
-    """A copy of the demo's site, on a socket."""
+def served(
+    demo_folder: Path, tmp_path: Path, *, prepare: Callable[[Live], None] | None = None
+) -> Iterator[Live]:
+    """A copy of the demo's site, on a socket; `prepare` may change it before it is served."""
     folder = tmp_path / "live"
     shutil.copytree(demo_folder, folder)
     config = folder / "config.toml"
@@ -83,10 +85,13 @@ def served(demo_folder: Path, tmp_path: Path) -> Iterator[Live]:
             port = probe.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
         app, clock = open_site(folder, url=url)
+        live = Live(app=app, clock=clock, url=url, relay=relay)
+        if prepare is not None:
+            prepare(live)
         server = WebServer(build_web(app), host="127.0.0.1", port=port)
         server.start()
         try:
-            yield Live(app=app, clock=clock, url=url, relay=relay)
+            yield live
         finally:
             server.stop()
             app.close()
@@ -102,6 +107,9 @@ def visitor(
         java_script_enabled=scripts,
         color_scheme=scheme,
         timezone_id="Asia/Tokyo",
+        # a phone or a tablet: fingers, not a mouse
+        has_touch=width <= TABLET,
+        is_mobile=width <= TABLET,
     )
     strange: list[str] = []
     said: list[str] = []

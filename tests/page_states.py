@@ -81,7 +81,11 @@ def add_hard_people(live: Live) -> None:
         )
         add_bounce(tx, new, now=now)
         people.suppress_subscriber(tx, SURESH, reason="hard bounce", now=now)
-        failed = {"state": OutboxState.FAILED, "reason": "refused", "answer": "550 5.7.1 " + "no " * 40}
+        failed = {
+            "state": OutboxState.FAILED,
+            "reason": "refused",
+            "answer": "550 5.7.1 " + "no " * 40,
+        }
         tx.execute(update(outbox).where(outbox.c.id == 1).values(failed))
 
 

@@ -29,13 +29,14 @@ def main(folder: Path, wanted: frozenset[str]) -> None:
         for width in (PHONE, TABLET, DESK):
             for scheme in ("light", "dark"):
                 copy = Path(name) / f"{width}-{scheme}"
-                with served(demo, copy) as live:
-                    add_hard(live)
-                    with visitor(chromium, live, width=width, scheme=scheme) as page:
-                        for page_name in walk(page, live):
-                            if not wanted or page_name in wanted:
-                                path = folder / f"{page_name}-{width}-{scheme}.png"
-                                page.screenshot(path=path, full_page=True)
+                with (
+                    served(demo, copy, prepare=add_hard) as live,
+                    visitor(chromium, live, width=width, scheme=scheme) as page,
+                ):
+                    for page_name in walk(page, live):
+                        if not wanted or page_name in wanted:
+                            path = folder / f"{page_name}-{width}-{scheme}.png"
+                            page.screenshot(path=path, full_page=True)
 
 
 if __name__ == "__main__":

@@ -1,137 +1,45 @@
 """The whole way in a real browser: sign up, confirm, choose, read, vote, leave; and how it looks.
 
-A mail server in the test process gets the mails, as a relay would. Chromium reaches the site and
-nothing else: any request to elsewhere fails the test.
+A mail server in the test process gets the mails, as a relay would. Every page in every state
+(page_states.py) is looked at once for each window and scheme, and judged by several tests.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
-from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from digest.app import App
 from digest.model import Status
-from digest.store import people
-from digest.web import build_web
-from digest.web.server import WebServer
-from tests.browser import chromium, needs_axe, run_axe
-from tests.fakes import StepClock
-from tests.smtp_servers import ScriptedServer
-from tests.web_site import ADMIN_TOKEN, aside, demo_folder, open_site
+from tests.browsing import axe_script, find_axe, open_browser, run_axe
+from tests.live_site import DESK, PHONE, READER, TABLET, Live, served, visitor
+from tests.page_states import add_hard, walk
+from tests.web_site import demo_folder
 
-__all__ = ["chromium", "demo_folder"]
+__all__ = ["demo_folder"]
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-READER = "reader@example.org"
-PHONE, DESK = 375, 1280
+# on one worker, which looks at the pages once for all
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("pages")]
 
 
-@dataclass
-class Live:
-    """A site on a socket, with a relay behind it."""
-
-    app: App
-    clock: StepClock
-    url: str
-    relay: ScriptedServer
-
-    def deliver(self) -> None:
-        aside(lambda: self.app.deliverer.deliver(self.app.transport()))
-
-    def mail(self) -> Any:
-        """The last mail to the reader."""
-        raw = [m.content for m in self.relay.received if m.envelope_to == READER][-1]
-        return message_from_bytes(raw, policy=policy.default)
-
-    def link(self, page: str) -> str:
-        """The link to a page in the last mail."""
-        body = self.mail().get_body(("html",))
-        assert body is not None
-        found = re.search(rf"{self.url}/{page}/[^\"#]+", body.get_content())
-        assert found, page
-        return found[0].replace("&amp;", "&")
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with open_browser() as browser:
+        yield browser
 
 
 @pytest.fixture
 def live(demo_folder: Path, tmp_path: Path) -> Iterator[Live]:
-    with ScriptedServer() as relay, served(demo_folder, tmp_path, relay) as site:
+    with served(demo_folder, tmp_path) as site:
         yield site
 
 
-@contextmanager
-def served(demo_folder: Path, tmp_path: Path, relay: ScriptedServer) -> Iterator[Live]:
-    folder = tmp_path / "live"
-    shutil.copytree(demo_folder, folder)
-    config = folder / "config.toml"
-    smtp = f'transport = "smtp"\nhost = "127.0.0.1"\nport = {relay.port}\nsecurity = "none"\n'
-    text = re.sub(r"transport = \"folder\"\npath = \"mail\"\n", smtp, config.read_text())
-    config.write_text(text)
-    # the links in mails must lead to the port, which is known when it is taken
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    app, clock = open_site(folder, url=url)
-    server = WebServer(build_web(app), host="127.0.0.1", port=port)
-    server.start()
-    try:
-        yield Live(app=app, clock=clock, url=url, relay=relay)
-    finally:
-        server.stop()
-        app.close()
-
-
-@contextmanager
-def visitor(
-    chromium: Any, live: Live, *, width: int, scripts: bool = True, scheme: str = "light"
-) -> Iterator[Any]:
-    """A page of a browser that meets nothing but the site, and says nothing in its console."""
-    context = chromium.new_context(
-        viewport={"width": width, "height": 900},
-        java_script_enabled=scripts,
-        color_scheme=scheme,
-        timezone_id="Asia/Tokyo",
-    )
-    strange: list[str] = []
-    said: list[str] = []
-    context.on("request", lambda r: r.url.startswith(live.url) or strange.append(r.url))
-    page = context.new_page()
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.set_default_timeout(15_000)
-    yield page
-    context.close()
-    assert strange == []
-    # Chromium's advice to name a user beside a password; and what the server refuses on purpose
-    assert [s for s in said if "username fields" not in s and "status of 4" not in s] == []
-
-
-def reader(live: Live) -> Any:
-    from digest.addresses import parse_address
-
-    with live.app.store.read() as tx:
-        return people.find_subscriber(tx, parse_address(READER).key)
-
-
-def wait_for_question(live: Live) -> None:
-    """The sign-up is dealt with right after its answer; then the relay has the question."""
-    import time
-
-    deadline = time.monotonic() + 10
-    while reader(live) is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    live.deliver()
+# --- the way of a reader
 
 
 def live_through(page: Any, live: Live, *, scripts: bool) -> None:
@@ -153,9 +61,9 @@ def live_through(page: Any, live: Live, *, scripts: bool) -> None:
     page.get_by_role("button", name="Subscribe").click()
     page.get_by_role("heading", name="Look into your mailbox").wait_for()
 
-    wait_for_question(live)
+    live.wait_for_question()
     page.goto(live.link("confirm"))
-    assert reader(live).status is Status.PENDING
+    assert status(live) is Status.PENDING
     page.get_by_role("button", name="Yes, send it to me").click()
     page.get_by_role("heading", name="You are in").wait_for()
 
@@ -179,7 +87,12 @@ def live_through(page: Any, live: Live, *, scripts: bool) -> None:
     page.goto(live.link("unsubscribe"))
     page.get_by_role("button", name="Unsubscribe").click()
     page.get_by_role("heading", name="You are unsubscribed").wait_for()
-    assert reader(live).status is Status.UNSUBSCRIBED
+    assert status(live) is Status.UNSUBSCRIBED
+
+
+def status(live: Live) -> Status | None:
+    found = live.reader()
+    return found.status if found else None
 
 
 @pytest.mark.parametrize(
@@ -192,86 +105,110 @@ def test_a_reader_lives_through_it_all(
         live_through(page, live, scripts=scripts)
 
 
-def pages_of(live: Live) -> dict[str, str]:
-    """Every kind of page, by a name for its picture."""
-    links = live.app.composer._links
-    with live.app.store.read() as tx:
-        from digest.store.editions import edition_ids
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_preview_is_seen_at_once(chromium: Any, live: Live, scripts: bool) -> None:
+    with visitor(chromium, live, width=PHONE, scripts=scripts) as page:
+        page.goto(f"{live.url}/subscribe")
+        page.get_by_label(re.compile("Robotics")).check()
 
-        edition = edition_ids(tx, 1)[-1]
-    until = live.clock.now() + timedelta(days=1)
-    return {
-        "front": f"{live.url}/",
-        "day": f"{live.url}/day/2026-03-11",
-        "empty-day": f"{live.url}/day/2026-03-07",
-        "topic": f"{live.url}/topic/robotics",
-        "paper": f"{live.url}/paper/arxiv:2603.90417",
-        "search": f"{live.url}/search?q=attention",
-        "subscribe": f"{live.url}/subscribe?topic=robotics",
-        "confirm": links.confirm(1, until),
-        "preferences": links.preferences(1),
-        "unsubscribe": links.unsubscribe(1),
-        "feedback": links.feedback(1, edition) + "?pick=1&vote=up",
-        "edition": links.edition(edition),
-        "missing": f"{live.url}/nowhere",
-        "admin-login": f"{live.url}/admin/login",
-    }
+        page.get_by_role("button", name="Preview").click()
+
+        heading = page.get_by_role("heading", name="What you would get now")
+        heading.wait_for()
+        assert in_view(heading, page)
 
 
-ADMIN_PAGES = {
-    "admin": "/admin",
-    "admin-outbox": "/admin/outbox",
-    "admin-readers": "/admin/readers",
-    "admin-reader": "/admin/readers/1",
-    "admin-returns": "/admin/returns",
-    "admin-topics": "/admin/topics",
-    "admin-topic": "/admin/topics/robotics",
-    "admin-mail": "/admin/mail",
-}
+def in_view(element: Any, page: Any) -> bool:
+    """Whether it stands in the window; the browser may still be on its way there."""
+    for _ in range(200):
+        box = element.bounding_box()
+        if 0 <= box["y"] < page.viewport_size["height"]:
+            return True
+        page.wait_for_timeout(20)
+    return False
 
 
-def log_in(page: Any, live: Live) -> None:
-    page.goto(f"{live.url}/admin/login")
-    page.get_by_label("Token").fill(ADMIN_TOKEN)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(re.compile(r"/admin$"))
+# --- every page, looked at once for each window and scheme
+
+#: what a thumb must hit and may be too low for it; links within running text are exempt
+_TOO_LOW = """() => [...document.querySelectorAll(
+  'button:not(.small), .button, summary, label.choice, input:not([type=hidden])'
+  + ':not([type=checkbox]), select, nav a, .title a, .links a, .titles a, .daynav a')]
+  .filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 43.5)
+  .map((e) => Math.round(e.getBoundingClientRect().height) + ' ' + e.outerHTML.slice(0, 90))"""
+#: what sticks out of the window, unless it stands in something that can be scrolled
+_STICKS_OUT = """() => [...document.querySelectorAll('main *')].filter((e) =>
+  e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.scroll, .topics'))
+  .map((e) => e.outerHTML.slice(0, 90))"""
+WINDOWS = ((DESK, "light"), (TABLET, "dark"), (PHONE, "dark"), (320, "light"))
 
 
-def walk(page: Any, live: Live) -> Iterator[str]:
-    """Open every page in turn; gives its name."""
-    pages = pages_of(live)
-    for name, url in pages.items():
-        page.goto(url)
-        yield name
-    log_in(page, live)
-    for name, path in ADMIN_PAGES.items():
-        page.goto(live.url + path)
-        yield name
+@dataclass
+class Sight:
+    """What was found on the pages in one window, by page."""
+
+    wide: dict[str, list[str]] = field(default_factory=dict)
+    low: dict[str, list[str]] = field(default_factory=dict)
+    axe: dict[str, list[str]] = field(default_factory=dict)
 
 
-@needs_axe
-@pytest.mark.parametrize(("width", "scheme"), [(DESK, "light"), (PHONE, "dark")])
-def test_axe_finds_nothing_on_any_page(chromium: Any, live: Live, width: int, scheme: str) -> None:
+@pytest.fixture(scope="module")
+def sight(
+    chromium: Any, demo_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[int, str], Sight]:
+    """Looks at all pages in a window, the first time that it is asked for."""
+    seen: dict[tuple[int, str], Sight] = {}
+
+    def look(width: int, scheme: str) -> Sight:
+        if (width, scheme) not in seen:
+            folder = tmp_path_factory.mktemp("sight")
+            with served(demo_folder, folder, prepare=add_hard) as live:
+                seen[width, scheme] = look_at_all(chromium, live, width=width, scheme=scheme)
+        return seen[width, scheme]
+
+    return look
+
+
+def look_at_all(chromium: Any, live: Live, *, width: int, scheme: str) -> Sight:
+    found = Sight()
     with visitor(chromium, live, width=width, scheme=scheme) as page:
-        found = {name: run_axe(page) for name in walk(page, live)}
-
-    assert {name: problems for name, problems in found.items() if problems} == {}
-
-
-@pytest.mark.parametrize("width", [320, PHONE, 768, DESK])
-def test_no_page_is_wider_than_its_window_and_everything_can_be_touched(
-    chromium: Any, live: Live, width: int
-) -> None:
-    with visitor(chromium, live, width=width) as page:
         for name in walk(page, live):
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= width, name
-            small = page.evaluate(
-                """() => [...document.querySelectorAll('button:not(.small), .button, input:not('
-                + '[type=hidden]):not([type=checkbox]), select')].filter((e) => e.offsetParent &&
-                e.getBoundingClientRect().height < 43.5).map((e) => e.outerHTML.slice(0, 80))"""
-            )
-            assert small == [], name
+            page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true })")
+            if page.evaluate("document.documentElement.scrollWidth") > width:
+                found.wide[name] = ["the page itself"]
+            found.wide.setdefault(name, []).extend(page.evaluate(_STICKS_OUT))
+            found.low[name] = page.evaluate(_TOO_LOW) if width <= TABLET else []
+            if find_axe() and width in (DESK, PHONE):
+                found.axe[name] = run_axe(page)
+    return found
+
+
+def problems(found: dict[str, list[str]]) -> dict[str, list[str]]:
+    assert len(found) > 40
+    return {name: problems for name, problems in found.items() if problems}
+
+
+@pytest.mark.parametrize(("width", "scheme"), [w for w in WINDOWS if w[0] in (DESK, PHONE)])
+def test_axe_finds_nothing_on_any_page(
+    sight: Callable[[int, str], Sight], width: int, scheme: str
+) -> None:
+    axe_script()  # or it skips
+
+    assert problems(sight(width, scheme).axe) == {}
+
+
+@pytest.mark.parametrize(("width", "scheme"), WINDOWS)
+def test_nothing_sticks_out_of_its_window(
+    sight: Callable[[int, str], Sight], width: int, scheme: str
+) -> None:
+    assert problems(sight(width, scheme).wide) == {}
+
+
+@pytest.mark.parametrize(("width", "scheme"), [w for w in WINDOWS if w[0] <= TABLET])
+def test_everything_is_high_enough_for_a_thumb(
+    sight: Callable[[int, str], Sight], width: int, scheme: str
+) -> None:
+    assert problems(sight(width, scheme).low) == {}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -318,4 +255,4 @@ def test_pages_print_without_navigation_and_forms(chromium: Any, live: Live) -> 
 
         assert not page.locator(".join").is_visible()
         assert not page.locator(".masthead nav").is_visible()
-        assert page.locator("li.paper h2").first.is_visible()
+        assert page.locator(".title").first.is_visible()

@@ -320,7 +320,10 @@ def test_a_reader_is_ended_suppressed_lifted_and_erased(site: Site) -> None:
     lifted = site.subscriber(THEO)
     act(site, "/admin/readers/2", do="unsubscribe")
     ended = site.subscriber(THEO)
-    act(site, "/admin/readers/2", do="erase")
+    unsure = act(site, "/admin/readers/2", do="erase")
+    assert unsure.status_code == 400
+    assert site.subscriber(THEO) is not None
+    act(site, "/admin/readers/2", do="erase", sure="yes")
 
     assert suppressed is not None
     assert (suppressed.status, reason) == (Status.SUPPRESSED, "operator")
@@ -360,7 +363,7 @@ def test_a_topic_is_previewed_before_it_is_saved(site: Site) -> None:
     with site.app.store.read() as tx:
         topic = topics_by_slug(tx)["robotics"]
     page = html.fromstring(seen.text)
-    assert "Quadruped" in page.xpath("//section[@class='preview']//h2/a")[0].text_content()
+    assert "Quadruped" in page.xpath("//section[@class='preview']//h3/a")[0].text_content()
     assert before == "Robotics"
     assert saved.status_code == 303
     assert (topic.name, topic.keywords) == ("Walking", ("quadruped", "legged"))
@@ -376,7 +379,8 @@ def test_a_topic_is_made_and_removed(site: Site) -> None:
     assert made.headers["location"] == "/admin/topics/whales"
     assert "already" in twice.text
     assert site.get("/topic/whales").status_code == 200
-    act(site, "/admin/topics/whales", do="remove")
+    assert act(site, "/admin/topics/whales", do="remove").status_code == 400
+    act(site, "/admin/topics/whales", do="remove", sure="yes")
     with site.app.store.read() as tx:
         assert "whales" not in topics_by_slug(tx)
 

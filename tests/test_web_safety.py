@@ -332,6 +332,7 @@ def assert_clean(page: html.HtmlElement) -> None:
     assert not page.xpath(
         "//embed|//img|//video|//audio|//base|//meta[@http-equiv]|//math|//link[@rel='import']"
     )
-    assert not page.xpath("//@*[starts-with(name(),'on')]|//@style|//@srcdoc|//@formaction")
+    assert not page.xpath("//@*[starts-with(name(),'on')]|//@style|//@srcdoc")
+    assert set(page.xpath("//@formaction")) <= {"/subscribe#preview"}
     for address in page.xpath("//@href|//@src|//@action"):
         assert urlsplit(address).scheme in ("", "http", "https", "mailto"), address

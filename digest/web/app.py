@@ -25,7 +25,7 @@ from digest.web import browse, feed_pages, health, joining, leaving, letters, ow
 from digest.web.admin import outbox_pages, overview, readers, session, topic_pages, trial
 from digest.web.desk import Desk, desk_of
 from digest.web.endpoints import Elsewhere, page_response, private, public
-from digest.web.refusals import Refused
+from digest.web.refusals import Refused, sentence
 from digest.web.shield import Shield
 
 log = logging.getLogger(__name__)
@@ -214,7 +214,7 @@ async def _our_error(request: Request, error: DigestError) -> Response:
             )
             return await _notice(request, title, text, 404)
         case BadInput():
-            return await _notice(request, "That cannot be used", joining.sentence(str(error)), 400)
+            return await _notice(request, "That cannot be used", sentence(str(error)), 400)
         case StoreError():
             log.error("a page could not be made: %s", error)
             busy = isinstance(error, StoreBusy)

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from digest.clock import day_bounds, parse_date
 from digest.errors import BadInput, NotFound
-from digest.model import Candidate, Item, Profile, Topic
+from digest.model import Candidate, Item, Profile, ReasonKind, Topic
 from digest.papers import parse_key
 from digest.rank import Pool
 from digest.store import pages
@@ -25,6 +25,7 @@ from digest.web.desk import Desk, frame
 from digest.web.endpoints import Ask, Elsewhere
 from digest.web.forms import FormName
 from digest.web.page import Page
+from digest.web.refusals import sentence
 from digest.web.views import PaperView, candidate_view, paper_page, paper_path, pick_view
 
 FRONT_PAPERS = 30
@@ -116,7 +117,7 @@ def topic(desk: Desk, ask: Ask) -> Page:
         ),
         topic=found,
         papers=tuple(
-            pick_view(p, pool.candidate(p.item_id))
+            pick_view(p, pool.candidate(p.item_id), without=ReasonKind.TOPIC)
             for p in pool.pick(Profile(topics=(found,)), limit=TOPIC_PAPERS, rising=0).picks
         ),
         considered=len(pool),
@@ -196,6 +197,11 @@ class SearchForm:
     until: str = ""
 
     @property
+    def is_limited(self) -> bool:
+        """Whether anything but the words was given."""
+        return bool(self.source or self.topic or self.since or self.until)
+
+    @property
     def query(self) -> str:
         """As a query string, in its one spelling."""
         values = {
@@ -220,7 +226,7 @@ def search(desk: Desk, ask: Ask) -> Page:
         if form.q:
             found = desk.finder.search(form.q, filters, now=desk.app.now(), limit=_FOUND)
     except BadInput as error:
-        problem = str(error)
+        problem = sentence(str(error))
     return desk.public(
         "search.html",
         frame(

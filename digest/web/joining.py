@@ -12,6 +12,7 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from digest.addresses import parse_address
 from digest.clock import next_slot
 from digest.enrol import Choices, clean_wishes
 from digest.errors import BadInput
@@ -27,7 +28,7 @@ from digest.web.endpoints import Ask
 from digest.web.forms import Form, FormName
 from digest.web.matching import Preview, days_covered, match_sentence, preview
 from digest.web.page import Page
-from digest.web.refusals import too_often
+from digest.web.refusals import sentence, too_often
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +60,10 @@ def subscribe(desk: Desk, request: Request, form: Form) -> Response:
     """The POST of the form: a preview, or the wish to join."""
     desk.check_form(form, FormName.SUBSCRIBE)
     wanted = read_wanted(desk, form)
-    if wanted.problems or form.one("do") == "preview":
-        return _form_again(desk, form, wanted, wanted.problems)
+    is_preview = form.one("do") == "preview"
+    problems = wanted.problems if is_preview else (*wanted.problems, *_address_problems(form))
+    if problems or is_preview:
+        return _form_again(desk, form, wanted, problems)
     sender = Sender(client=desk.client(request))
     try:
         taken = desk.intake.take(form.one("email"), wanted.choices, sender, now=desk.app.now())
@@ -74,6 +77,14 @@ def subscribe(desk: Desk, request: Request, form: Form) -> Response:
     # after the answer has left: how long it takes depends on the address
     answer.background = BackgroundTask(desk.deal_soon)
     return answer
+
+
+def _address_problems(form: Form) -> tuple[str, ...]:
+    try:
+        parse_address(form.one("email"))
+    except BadInput as error:
+        return (str(error),)
+    return ()
 
 
 def _form_again(desk: Desk, form: Form, wanted: Wanted, problems: tuple[str, ...]) -> Response:
@@ -141,11 +152,6 @@ def _profile(desk: Desk, wanted: Wanted) -> tuple[Profile, float]:
 def _topics(desk: Desk) -> tuple[Topic, ...]:
     with desk.store.read() as tx:
         return tuple(topics_by_slug(tx).values())
-
-
-def sentence(text: str) -> str:
-    """A message as a sentence."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 # --- the answer to the question

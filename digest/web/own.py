@@ -32,9 +32,8 @@ from digest.tokens import Purpose
 from digest.web.choosing import lines, read_choices, stored_form, typed_form
 from digest.web.desk import Desk, frame
 from digest.web.forms import Form, FormName
-from digest.web.joining import sentence
 from digest.web.matching import Preview, days_covered, preview
-from digest.web.refusals import Refused, too_often
+from digest.web.refusals import Refused, sentence, too_often
 from digest.web.views import paper_path
 
 _EDITIONS_SHOWN = 30

@@ -8,6 +8,11 @@ from __future__ import annotations
 from digest.errors import BadInput
 
 
+def sentence(text: str) -> str:
+    """A message as a sentence."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
 class Refused(BadInput):
     """A request that is not acted on. `title` and the text are for the person who sent it."""
 

@@ -31,7 +31,9 @@ from digest.web.charts import Chart, Spark, growth_chart, sparkline
 #: which of the mail's abstract lengths: whole sentences for an edition, one or two for a list
 LONG, SHORT = 0, 1
 _ABSTRACT_MAX = 20_000
-_AUTHORS_MAX = 60
+#: names before the rest is folded away, and the most that are written out at all
+_AUTHORS_FIRST = 12
+_AUTHORS_MAX = 400
 _NAME_MAX = 120
 
 
@@ -69,8 +71,11 @@ class PaperPage:
     """Everything on a paper's own page."""
 
     paper: PaperView
+    #: the first names; all of them unless they are many
     authors: str
-    #: names left out, of the hundreds that some papers have
+    #: the rest, how many they are, and how many of those are not even named
+    more_authors: str
+    more_count: int
     authors_left: int
     abstract: str
     categories: str
@@ -84,13 +89,15 @@ def paper_path(key: str) -> str:
     return f"/paper/{quote(key, safe=':')}"
 
 
-def pick_view(pick: Pick, candidate: Candidate, *, level: int = SHORT) -> PaperView:
-    """A pick out of a pool."""
+def pick_view(
+    pick: Pick, candidate: Candidate, *, level: int = SHORT, without: ReasonKind | None = None
+) -> PaperView:
+    """A pick out of a pool; `without` is a kind of reason that goes without saying."""
     return _view(
         candidate.wording,
         candidate.standings,
         position=pick.position,
-        reasons=pick.reasons,
+        reasons=[reason for reason in pick.reasons if reason.kind is not without],
         level=level,
     )
 
@@ -173,11 +180,17 @@ def _spark(standings: Sequence[Standing]) -> Spark | None:
 
 def paper_page(item: Item, candidate: Candidate) -> PaperPage:
     """A paper's own page."""
-    names = [cut(readable(name[:500]), _NAME_MAX) for name in item.authors[:_AUTHORS_MAX]]
+    named = [cut(readable(name[:500]), _NAME_MAX) for name in item.authors[:_AUTHORS_MAX]]
+    names = [name for name in named if name]
+    # a few more than fit are no reason to fold
+    first = len(names) if len(names) <= _AUTHORS_FIRST + 3 else _AUTHORS_FIRST
+    left = max(len(item.authors) - _AUTHORS_MAX, 0)
     return PaperPage(
         paper=candidate_view(candidate),
-        authors=", ".join(name for name in names if name),
-        authors_left=max(len(item.authors) - _AUTHORS_MAX, 0),
+        authors=", ".join(names[:first]),
+        more_authors=", ".join(names[first:]),
+        more_count=len(names) - first + left,
+        authors_left=left,
         abstract=readable(item.abstract[:_ABSTRACT_MAX]),
         categories=", ".join(item.categories[:20]),
         withdrawn=item.withdrawn,

@@ -103,6 +103,8 @@ def act(desk: Desk, request: Request, session: Session, form: Form) -> Response:
     wish = form.one("do")
     if wish not in actions:
         raise BadInput("choose what to do")
+    if wish == "erase" and form.one("sure") != "yes":
+        raise BadInput("tick the box to say that this person is to be erased")
     actions[wish](desk, reader)
     where = "/admin/readers" if wish == "erase" else f"/admin/readers/{reader.id}"
     return RedirectResponse(f"{desk.base}{where}?done={wish}", status_code=303)

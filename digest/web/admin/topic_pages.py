@@ -63,6 +63,8 @@ def act(desk: Desk, request: Request, session: Session, form: Form) -> Response:
     if not is_new:
         _known(desk, slug)
     if form.one("do") == "remove" and not is_new:
+        if form.one("sure") != "yes":
+            raise BadInput("tick the box to say that the topic is to be removed")
         with desk.store.write() as tx:
             remove_topic(tx, slug)
         return RedirectResponse(f"{desk.base}/admin/topics", status_code=303)
