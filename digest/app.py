@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from digest.compose.composer import Composer
     from digest.deliver import Deliverer
     from digest.edition import Editor
+    from digest.embed import Meaning
     from digest.enrol import Enrolment
     from digest.fetch import Fetcher
     from digest.mail import Transport
@@ -99,6 +100,18 @@ class App:
         from digest.collect import Collector
 
         return Collector(self.store, self.fetcher, self.planned, owner=self.owner)
+
+    @cached_property
+    def meaning(self) -> Meaning:
+        """The embedding model that [rank] model names, and the archive's vectors by it."""
+        from digest.embed import Meaning
+
+        return Meaning(
+            self.store,
+            setting=self.settings.rank.model,
+            models=self.settings.models_folder,
+            now=self.now,
+        )
 
     @cached_property
     def editor(self) -> Editor:

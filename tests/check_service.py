@@ -115,6 +115,7 @@ def _config(relay: ScriptedServer, source: Served, port: int) -> dict[str, dict[
             "dkim_key_file": "dkim.pem",
         },
         "bounces": {"kind": "maildir", "path": "Maildir"},
+        "rank": {"model": "lexical"},
         "source": {"name": "lab", "kind": "feed", "url": f"{source.url}/feed.xml", "pause": "0s"},
     }
 

@@ -72,7 +72,7 @@ def test_a_service_without_fault_is_green_and_exits_0(
     assert not_green(whole) == {}
     assert (code, whole["worst"], whole["skipped"]) == (0, "green", [])
     looked_at = {f["name"] for f in whole["findings"]}
-    assert looked_at >= set(NAMES) - {"rank.model"}
+    assert looked_at >= set(NAMES)
 
 
 def test_nothing_is_sent_and_nothing_stays_behind(
@@ -259,6 +259,7 @@ def test_trying_it_out_is_not_red(tmp_path: Path, capsys: pytest.CaptureFixture[
         "mail.headers": "yellow",
         "site.url": "yellow",
         "site.identity": "yellow",
+        "rank.model": "yellow",
     }
     assert code == 0
     assert {one["reason"] for one in whole["skipped"]} == {
@@ -338,8 +339,8 @@ def test_the_table_has_a_section_for_each_and_advice_below(
     assert code == 1
     assert "\x1b" not in text
     sections = re.findall(r"^(\w+)$", text, flags=re.M)
-    order = list(dict.fromkeys(name.partition(".")[0] for name in NAMES if name != "rank.model"))
-    assert [s for s in sections if s != "rank"] == order
+    order = list(dict.fromkeys(name.partition(".")[0] for name in NAMES))
+    assert sections == order
     lines = text.splitlines()
     at = next(n for n, line in enumerate(lines) if line.startswith("  ✗ dmarc: "))
     assert lines[at + 1].startswith("    → publish a TXT record for _dmarc.example.org")

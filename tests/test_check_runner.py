@@ -21,7 +21,6 @@ from digest.check.findings import (
     red,
     yellow,
 )
-from digest.check.model import judge_model
 from digest.check.runner import Check, run_side_by_side
 from digest.errors import ConfigError, StoreBusy
 from tests.check_pieces import only, seen
@@ -152,36 +151,3 @@ def test_findings_are_shown_in_the_order_of_their_names() -> None:
 
     assert [f.name for f in in_order(twice)] == [NAMES[0], *NAMES]
     assert in_order(twice)[1].said == "again"
-
-
-# -- the model
-
-
-@pytest.mark.parametrize(
-    ("status", "expected"),
-    [
-        ("lambda model: None", [("green", '[rank] model = "auto" is ready')]),
-        (
-            "lambda model: f'{model} is not there; digest model pull'",
-            [("yellow", "auto is not there")],
-        ),
-        ("None", []),
-    ],
-)
-def test_the_ranker_is_asked_for_its_model(
-    status: str,
-    expected: list[tuple[str, str]],
-    tmp_path: object,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    name = f"embedding_{abs(hash(status))}"
-    (tmp_path / f"{name}.py").write_text(f"status = {status}\n")  # type: ignore[operator]  # a path
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    found = seen(judge_model("auto", module=name))
-
-    assert [(f.level.value, f.said) for f in found] == expected
-
-
-def test_a_program_without_a_model_has_nothing_to_say() -> None:
-    assert list(judge_model("auto", module="digest.rank.no_such_module")) == []

@@ -25,7 +25,7 @@ from digest.check.findings import (
     red,
     yellow,
 )
-from digest.check.model import judge_model
+from digest.check.model import MODEL, judge_model
 from digest.check.runner import LIMIT_S, Check, run_side_by_side
 from digest.check.sample import SampleMail
 from digest.clock import SystemClock
@@ -130,7 +130,12 @@ class _Plan:
             ),
         )
         yield from self._unless_offline(Check(name=site.ONE_CLICK, look=self._one_click))
-        yield Check(name="rank.model", look=partial(judge_model, self._settings.rank.model))
+        yield Check(
+            name=MODEL,
+            look=partial(
+                judge_model, self._settings.rank.model, self._settings.models_folder, self._store
+            ),
+        )
 
     def _unless_offline(self, *checks: Check, names: Sequence[str] = ()) -> Iterator[Check]:
         """The checks, or none of them; `names` are what they look at, beside their own names."""

@@ -15,7 +15,7 @@ from digest.cli.base import app
 from digest.errors import BadInput, ConfigError, DigestError, UsageError
 
 # isort: split
-from digest.cli import bounces, check
+from digest.cli import bounces, check, model
 
 __all__ = [
     "app",
@@ -24,6 +24,7 @@ __all__ = [
     "daily",
     "look",
     "main",
+    "model",
     "run",
     "subscribers",
     "topics",

@@ -1,11 +1,8 @@
-"""Keeping it well: migrate, backup; and the ranker's own commands, rank and model."""
+"""Keeping it well: migrate, backup; and the ranker as a filter, rank."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from digest.cli.base import Config, app, say
 from digest.errors import NotYet
@@ -50,23 +47,3 @@ def rank(
 ) -> None:
     """The ranker as a filter, for evaluation."""
     raise NotYet("`digest rank` is not yet in this release")
-
-
-model = typer.Typer(help="The embedding model.", no_args_is_help=True)
-app.add_typer(model, name="model")
-
-
-@model.callback()
-def _model() -> None:
-    """Keeps `model` a group of commands although it has only one."""
-
-
-@model.command()
-def pull(
-    name: Annotated[
-        str | None, typer.Argument(help="Default: the one that is recommended.")
-    ] = None,
-    config: Config = None,
-) -> None:
-    """Fetch the embedding model once."""
-    raise NotYet("`digest model pull` is not yet in this release")

@@ -91,6 +91,8 @@ class RankSettings(Section):
     trend_weight: v.Fraction = 0.3
     #: "auto", "lexical", or the folder of an embedding model (absolute once loaded)
     model: v.Line = "auto"
+    #: where fetched models lie; None: `models` in the data folder
+    models: v.PlainPath | None = None
 
     @field_validator("model")
     @classmethod
@@ -157,6 +159,18 @@ class Settings(Section):
     def folder(self) -> Path:
         """The folder of the config file; what is relative there is relative to it."""
         return self._folder
+
+    @property
+    def data_folder(self) -> Path:
+        """Where what we make is kept: beside the SQLite file, else beside the config file."""
+        scheme, _, path = self.database.url.partition(":///")
+        is_file = scheme.startswith("sqlite") and path not in ("", ":memory:")
+        return Path(path).parent if is_file else self._folder
+
+    @property
+    def models_folder(self) -> Path:
+        """Where `digest model pull` puts models and "auto" looks for them."""
+        return self.rank.models or self.data_folder / "models"
 
     @property
     def topics(self) -> tuple[Topic, ...]:

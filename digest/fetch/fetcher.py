@@ -35,7 +35,8 @@ BODY_BYTES_MAX = 20 * 1024 * 1024
 REDIRECTS_MAX = 5
 #: a turn that is further away is not waited for: the rest of the pass goes on, in seconds
 WAIT_MAX_S = 60.0
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+#: statuses that send us on
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 def user_agent(site_url: str, operator_email: str | None) -> str:
@@ -101,16 +102,16 @@ class Fetcher:
         """Ask, and go where we are sent, to the first answer that is not a redirect."""
         url, left_s, seen = request.url, self._timeout_s, {request.url}
         while True:
-            _check_url(url)
+            check_url(url)
             if request.robots:
                 pause_s = self._robots.pause_s(url, pause_s, self._clock.now())
-            self._wait_turn(url, pause_s)
+            self.wait_turn(url, pause_s)
             begun = time.monotonic()
             answer = self._ask(url, _headers(request, url, validator), left_s, bytes_max)
             left_s -= time.monotonic() - begun
             if isinstance(answer, Answer):
                 return answer
-            url = _join(url, answer)
+            url = join_url(url, answer)
             if url in seen or len(seen) > REDIRECTS_MAX:
                 raise FetchError(
                     f"{host_of(request.url)} sends us round in circles ({len(seen)} redirects);"
@@ -123,7 +124,8 @@ class Fetcher:
         request = Request(url=url, label="robots.txt", accept="text/plain, */*;q=0.5")
         return self._follow(request, pause_s, None, ROBOTS_BYTES_MAX).body
 
-    def _wait_turn(self, url: str, pause_s: float) -> None:
+    def wait_turn(self, url: str, pause_s: float) -> None:
+        """Wait until the host may be asked. Raises FetchError when that is too far away."""
         host = host_of(url)
         wait_s = self._gate.wait_s(host, pause_s, self._clock.now())
         if wait_s > WAIT_MAX_S:
@@ -143,7 +145,7 @@ class Fetcher:
 
         from digest.fetch.wire import BadCoding, TooLarge
 
-        client, deadline = self._open()
+        client, deadline = self.open()
         deadline.start(left_s)
         try:
             question = client.build_request("GET", url, headers=dict(headers))
@@ -168,8 +170,8 @@ class Fetcher:
         from digest.fetch.wire import read_body
 
         status, headers = response.status_code, response.headers
-        wish_s = self._keep_wish(url, status, headers)
-        if status in _REDIRECTS and headers.get("location"):
+        wish_s = self.keep_wish(url, status, headers)
+        if status in REDIRECTS and headers.get("location"):
             return str(headers["location"])
         is_unchanged = status == 304 and ("If-None-Match" in asked or "If-Modified-Since" in asked)
         if not (200 <= status < 300 or is_unchanged):
@@ -183,7 +185,7 @@ class Fetcher:
             validator=_validator(headers, asked if is_unchanged else {}),
         )
 
-    def _keep_wish(self, url: str, status: int, headers: Mapping[str, str]) -> float | None:
+    def keep_wish(self, url: str, status: int, headers: Mapping[str, str]) -> float | None:
         """Hold the host when it asks to be left alone; the seconds that it asked for."""
         now = self._clock.now()
         wish_s = wished_pause_s(headers, status, now)
@@ -191,7 +193,7 @@ class Fetcher:
             self._gate.hold(host_of(url), now + timedelta(seconds=wish_s))
         return wish_s
 
-    def _open(self) -> tuple[httpx.Client, Deadline]:
+    def open(self) -> tuple[httpx.Client, Deadline]:
         """The client, made when it is first needed."""
         from digest.fetch.wire import Deadline, open_client
 
@@ -209,7 +211,8 @@ class Fetcher:
             return self._wire
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
+    """Raise FetchError when that is no address that can be asked."""
     try:
         parts = urlsplit(url)
         is_good = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -219,7 +222,8 @@ def _check_url(url: str) -> None:
         raise FetchError(f"{url[:80]!r} is not an http or https URL; check the url", url=url)
 
 
-def _join(url: str, location: str) -> str:
+def join_url(url: str, location: str) -> str:
+    """Where a Location header leads from there."""
     try:
         return urljoin(url, location)
     except ValueError:
