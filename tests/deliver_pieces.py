@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import select, update
 
-from digest.addresses import parse_address
 from digest.compose.composer import Composer
 from digest.compose.links import Links
 from digest.deliver import Deliverer, DeliveryReport, DeliveryRules
@@ -30,7 +29,7 @@ from digest.templates import Templates
 from tests.edition_pieces import edition_of
 from tests.fakes import ScriptedTransport, StepClock, accepted
 from tests.mail_pieces import SITE, TOKENS
-from tests.store_pieces import DAY, NOW, add_person, item_of, merge, paper
+from tests.store_pieces import DAY, NOW, item_of, merge, paper, person_columns
 
 TEMPLATES = Templates()
 
@@ -59,26 +58,32 @@ class World:
 
     def queue_editions(self, count: int, *, now: datetime = NOW) -> None:
         """One edition of one paper for each of so many new people."""
-        for n in range(count):
-            self.queue_edition(f"reader{n}@example.org", now=now)
+        self._queue([f"reader{n}@example.org" for n in range(count)], now)
 
     def queue_edition(self, email: str, *, now: datetime = NOW) -> None:
         """An edition of one paper for that address, which joins when it is new."""
+        self._queue([email], now)
+
+    def _queue(self, emails: Sequence[str], now: datetime) -> None:
         item = self._item()
-        with self.store.read() as tx:
-            known = people.find_subscriber(tx, parse_address(email).key)
-        person = known.id if known else add_person(self.store, email, next_edition_at=now + DAY)
+        columns = [person_columns(email, next_edition_at=now + DAY) for email in emails]
         with self.store.write() as tx:
-            (edition_id,) = editions.add_editions(tx, [edition_of(person, item, due_at=now)])
-            message = NewMessage(
-                kind=MessageKind.EDITION,
-                subscriber_id=person,
-                edition_id=edition_id,
-                dedupe_key=f"edition:{person}:{now.date()}",
-                message_id=f"<{edition_id}@example.org>",
-                due_at=now,
-            )
-            outbox.add_messages(tx, [message], now=now)
+            people.add_subscribers(tx, columns)
+            found = [people.find_subscriber(tx, str(column["address_key"])) for column in columns]
+            readers = [person.id for person in found if person is not None]
+            made = [edition_of(reader, item, due_at=now) for reader in readers]
+            messages = [
+                NewMessage(
+                    kind=MessageKind.EDITION,
+                    subscriber_id=reader,
+                    edition_id=edition_id,
+                    dedupe_key=f"edition:{reader}:{now.date()}",
+                    message_id=f"<{edition_id}@example.org>",
+                    due_at=now,
+                )
+                for reader, edition_id in zip(readers, editions.add_editions(tx, made), strict=True)
+            ]
+            outbox.add_messages(tx, messages, now=now)
 
     def _item(self) -> Item:
         """The paper that everybody gets."""

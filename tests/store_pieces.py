@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.sql.schema import Table
@@ -57,19 +58,17 @@ def count(store: Store, table: Table) -> int:
         return tx.execute(select(func.count()).select_from(table)).scalar_one()
 
 
-def add_person(
-    store: Store,
-    email: str = "ann@example.org",
+def person_columns(
+    email: str,
     *,
     status: Status = Status.CONFIRMED,
     next_edition_at: datetime | None = NOW,
     zone: str = "UTC",
     send_at: time = time(7, 0),
     cadence: Cadence = Cadence.DAILY,
-    wishes: Sequence[people.Wish] = (),
     **columns: object,
-) -> int:
-    """A subscriber, as if it had joined a day ago; returns the id."""
+) -> dict[str, object]:
+    """The row of a subscriber who joined a day ago."""
     row: dict[str, object] = {
         "email": email,
         "address_key": parse_address(email).key,
@@ -83,7 +82,18 @@ def add_person(
         "confirmed_at": NOW - DAY if status is Status.CONFIRMED else None,
         "next_edition_at": next_edition_at,
     }
+    return row | columns
+
+
+def add_person(
+    store: Store,
+    email: str = "ann@example.org",
+    *,
+    wishes: Sequence[people.Wish] = (),
+    **columns: Any,
+) -> int:
+    """A subscriber with these columns of `person_columns`; returns the id."""
     with store.write() as tx:
-        (subscriber_id,) = people.add_subscribers(tx, [row | columns]).values()
+        (subscriber_id,) = people.add_subscribers(tx, [person_columns(email, **columns)]).values()
         people.add_wishes(tx, [(subscriber_id, wish) for wish in wishes], now=NOW - DAY)
     return subscriber_id

@@ -1,0 +1,161 @@
+"""The sending process is killed (SIGKILL) and started again: nobody is lost, twins are few and known.
+
+A real `digest send` on a real database, against a server that takes its time, so that messages are
+on the wire on all connections. SQLite flushes every commit to the disk (synchronous=FULL, as always).
+The hundred lives are forked from a process that has done the importing (tests/zygote.py), which takes
+longer than the sending between two kills; all else is the program. $DIGEST_TEST_KILLS asks for more.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.databases import Databases
+from tests.fast_sink import FastSink, Step
+from tests.killing import CONNECTIONS, GROUP, Installation, Killer, Zygote, random_aim
+from tests.paths import REPO
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+MESSAGES = 2_000
+KILLS = int(os.environ.get("DIGEST_TEST_KILLS", "100"))
+IN_DOUBT_MAX = CONNECTIONS + GROUP
+
+
+@pytest.fixture
+def sink() -> Iterator[FastSink]:
+    with FastSink(answer_after_s=0.002) as started:
+        yield started
+
+
+def test_killed_a_hundred_times_it_loses_nobody(
+    databases: Databases, sink: FastSink, tmp_path: Path
+) -> None:
+    seed = random.randrange(2**32)
+    chance = random.Random(seed)
+    url = databases.fresh()
+    site = Installation(tmp_path, url, sink, count=MESSAGES)
+    killer = Killer(sink)
+    words = ("send", "--config", str(site.config))
+    kills = twins = 0
+    with Zygote(tmp_path) as zygote:
+        while kills < KILLS:
+            before = len(sink.taken)
+            aim = random_aim(chance, MESSAGES // KILLS)
+            killer.aim(zygote.start(*words), steps=aim.steps, late_s=aim.late_s)
+            ended = zygote.wait()
+
+            assert ended == -9, f"{kills} kills, seed {seed}: {zygote.said[-2000:]}"
+            kills += 1
+            # what this life has handed over and could not write down will come a second time
+            in_doubt = site.in_doubt(since=before)
+            assert in_doubt <= IN_DOUBT_MAX, f"kill {kills}, seed {seed}"
+            twins += in_doubt
+            site.check_account()
+            site.let_leases_end()
+        killer.rest()
+        zygote.start(*words)
+        assert zygote.wait() == 0, zygote.said[-2000:]
+    print(f"{kills} kills, {twins} messages in doubt")
+    site.check_all_sent(doubled=twins)
+    site.close()
+    databases.drop(url)
+
+
+# At each single step
+
+
+def program(site: Installation, *words: str) -> subprocess.CompletedProcess[str]:
+    """One run of a program to its end, however that comes."""
+    return subprocess.run(
+        [sys.executable, *words, str(site.config)],
+        cwd=REPO,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def send(site: Installation) -> None:
+    """A `digest send` that nobody kills."""
+    site.let_leases_end()
+    done = program(site, "-m", "digest", "send", "--config")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("when", "states"),
+    [("before", {"queued": 100}), ("after", {"queued": 100 - GROUP, "sending": GROUP})],
+)
+def test_killed_around_the_commit_of_a_claim_nothing_was_on_the_wire(
+    databases: Databases, sink: FastSink, tmp_path: Path, when: str, states: dict[str, int]
+) -> None:
+    url = databases.fresh()
+    site = Installation(tmp_path, url, sink, count=100)
+
+    died = program(site, "-m", "tests.dying", when)
+
+    assert died.returncode == -9, died.stderr
+    assert site.states() == states
+    assert not sink.taken
+    site.check_account()
+    send(site)
+    site.check_all_sent(doubled=0)
+    site.close()
+    databases.drop(url)
+
+
+@pytest.mark.parametrize("turn", [1, 40])
+@pytest.mark.parametrize("step", Step)
+def test_killed_while_a_message_is_on_the_wire(
+    databases: Databases, sink: FastSink, tmp_path: Path, step: Step, turn: int
+) -> None:
+    url = databases.fresh()
+    site = Installation(tmp_path, url, sink, count=100)
+    killer = Killer(sink)
+    with Zygote(tmp_path) as zygote:
+        killer.aim(zygote.start("send", "--config", str(site.config)), steps=turn, step=step)
+        assert zygote.wait() == -9, zygote.said[-2000:]
+        killer.rest()
+        in_doubt = site.in_doubt()
+        assert in_doubt <= IN_DOUBT_MAX
+        # one that was accepted, and whose acceptance nobody has written down
+        assert in_doubt >= (step is Step.ANSWERED)
+        site.check_account()
+
+        site.let_leases_end()
+        zygote.start("send", "--config", str(site.config))
+        assert zygote.wait() == 0, zygote.said[-2000:]
+
+    site.check_all_sent(doubled=in_doubt)
+    site.close()
+    databases.drop(url)
+
+
+def test_two_senders_at_once_share_the_work(
+    databases: Databases, sink: FastSink, tmp_path: Path
+) -> None:
+    url = databases.fresh()
+    site = Installation(tmp_path, url, sink, count=600)
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    words = ("send", "--config", str(site.config))
+    with Zygote(folders[0]) as one, Zygote(folders[1]) as two:
+        one.start(*words)
+        two.start(*words)
+        ended = (one.wait(), two.wait())
+
+    assert ended == (0, 0), one.said + two.said
+    assert len({taken.peer for taken in sink.taken}) > CONNECTIONS, "one of them has done nothing"
+    site.check_all_sent(doubled=0)
+    site.close()
+    databases.drop(url)
