@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 _MESSAGE_ID = re.compile(rb"^Message-ID: (<[^>\r\n]+>)\r\n", re.M | re.I)
 _EHLO = b"250-sink.test\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
@@ -54,6 +55,8 @@ class FastSink:
         self._is_up = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._moved = threading.Condition()
+        #: messages that are whole and wait for `release`; None: nothing is held back
+        self._held: list[Callable[[], None]] | None = None
         #: connections that are open, or whose last message is not accepted yet
         self._busy = 0
 
@@ -87,6 +90,31 @@ class FastSink:
         """Wait for something to become true as messages are taken."""
         with self._moved:
             assert self._moved.wait_for(is_so, seconds), "what was waited for never came"
+
+    @property
+    def held(self) -> int:
+        """How many messages are whole and kept without an answer."""
+        return len(self._held or ())
+
+    def hold(self) -> None:
+        """Accept nothing until `release`."""
+        self._held = []
+
+    def release(self) -> None:
+        """Accept what was held back, and everything from now on."""
+        with self._moved:
+            held, self._held = self._held or [], None
+        for accept in held:
+            self.loop.call_soon_threadsafe(accept)
+
+    def answer(self, accept: Callable[[], None]) -> None:
+        """Have a message accepted when its time has come."""
+        with self._moved:
+            if self._held is None:
+                self.loop.call_later(self.answer_after_s, accept)
+            else:
+                self._held.append(accept)
+                self._moved.notify_all()
 
     def rest(self) -> None:
         """Wait until nobody is connected and all that has arrived is accounted for."""
@@ -180,7 +208,7 @@ class _Talk(asyncio.BufferedProtocol):
         self._is_content = False
         self._is_answering = True
         self._sink.when(Step.WHOLE)
-        self._sink.loop.call_later(self._sink.answer_after_s, self._accept, content)
+        self._sink.answer(partial(self._accept, content))
         return True
 
     def _accept(self, content: bytes) -> None:

@@ -77,6 +77,11 @@ class Installation:
         )
         return path
 
+    def queue(self, email: str) -> None:
+        """One more message that is due."""
+        World(self.store).queue_edition(email, now=self.now)
+        self.count += 1
+
     def close(self) -> None:
         self.store.close()
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,54 +18,11 @@ from digest.store.migrate import open_store
 from digest.store.schema import item, outbox, subscriber
 from tests.cli_pieces import CONFIG
 from tests.collect_pieces import api_item
+from tests.daemon_process import PATIENCE_S, Daemon
 from tests.listing_server import ReplayServer, silence, status
 from tests.store_pieces import add_person, count
 
 pytestmark = pytest.mark.slow
-
-PATIENCE_S = 60
-ROLES = "collect,edition,deliver"
-
-
-class Daemon:
-    """`digest run` in a folder, and its database to look at."""
-
-    def __init__(self, folder: Path, *, roles: str = ROLES) -> None:
-        self.folder = folder
-        self.log = folder / f"log-{time.monotonic_ns()}"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "digest", "run", "--only", roles],
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-
-    @property
-    def said(self) -> str:
-        return self.log.read_text("utf-8")
-
-    def wait_until(self, what: Callable[[], bool]) -> None:
-        """Look again and again; fails with the log when it takes too long."""
-        end = time.monotonic() + PATIENCE_S
-        while not what():
-            assert self.process.poll() is None, f"it has ended:\n{self.said}"
-            assert time.monotonic() < end, f"it does not come to pass:\n{self.said}"
-            time.sleep(0.02)
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
-        """Ask it to end; returns its exit code and how many seconds it took."""
-        begun = time.monotonic()
-        self.process.send_signal(how)
-        code = self.process.wait(PATIENCE_S)
-        return code, time.monotonic() - begun
-
-    def rss_bytes(self) -> int:
-        told = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", told)
-        assert found is not None
-        return int(found[1]) * 1024
 
 
 class Site:

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, func, insert, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
-from digest.errors import StoreError, StoreFull
+from digest.errors import StoreBusy, StoreError, StoreFull
 from digest.store import Store, db_now
 from digest.store.facts import drop_fact, get_fact, put_fact
 from digest.store.schema import state
@@ -259,6 +259,26 @@ def test_a_server_that_hangs_up_is_said_and_comes_back(postgres_store: Store) ->
 
     killer.dispose()
     assert count_of(postgres_store) == 0
+
+
+def test_what_a_frozen_process_holds_comes_back(postgres_store: Store) -> None:
+    with postgres_store.write() as tx:
+        put_fact(tx, "row", 1)
+        limit = tx.execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one()
+    assert limit == "5min"
+
+    with pytest.raises(StoreBusy, match="stood still in the middle of a transaction"):
+        with postgres_store.write() as frozen:
+            # so that the test need not wait for five minutes
+            frozen.execute(text("SET LOCAL idle_in_transaction_session_timeout = '50ms'"))
+            put_fact(frozen, "row", 2)
+            # waits for the lock until the database has taken it from the frozen one
+            with postgres_store.write() as other:
+                put_fact(other, "row", 3)
+            put_fact(frozen, "row", 4)
+
+    with postgres_store.read() as tx:
+        assert get_fact(tx, "row") == 3
 
 
 def test_reading_cannot_write(postgres_store: Store) -> None:

@@ -22,6 +22,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from digest.errors import StoreBusy, StoreError, StoreFull
 
 BUSY_TIMEOUT_S = 30
+#: PostgreSQL lets go of what a process holds that stands still in the middle of a transaction
+FROZEN_AFTER_S = 300
 _BEFORE_ASKING_AGAIN_S = 0.005
 #: an open transaction, as the stages hand it to the functions of this package
 Transaction = Connection
@@ -111,7 +113,7 @@ def _make_engine(url: str) -> Engine:
         if parsed.get_backend_name() == "sqlite":
             return _sqlite_engine(url)
         if parsed.get_backend_name() == "postgresql":
-            return create_engine(url, pool_pre_ping=True, pool_size=8, json_serializer=_json)
+            return _postgres_engine(url)
     except NoSuchModuleError as error:
         raise StoreError(f"database.url: no driver for {url.split(':')[0]!r}") from error
     except ImportError as error:
@@ -121,6 +123,19 @@ def _make_engine(url: str) -> Engine:
     except ArgumentError as error:
         raise StoreError("database.url is not a database address") from error
     raise StoreError("database.url must begin with sqlite:/// or postgresql+psycopg://")
+
+
+def _postgres_engine(url: str) -> Engine:
+    engine = create_engine(url, pool_pre_ping=True, pool_size=8, json_serializer=_json)
+
+    @event.listens_for(engine, "connect")
+    def limit_standstill(connection: Any, record: Any) -> None:
+        # a frozen sender keeps the rows locked that it was about to claim or settle, and others
+        # pass over locked rows: without this they would not come back before it does
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{FROZEN_AFTER_S}s'")
+        connection.commit()
+
+    return engine
 
 
 def _sqlite_engine(url: str) -> Engine:
@@ -190,6 +205,11 @@ _ADVICE: tuple[tuple[str, type[StoreError], str], ...] = (
     ("disk i/o", StoreFull, "the disk refuses: full, read-only or broken"),
     ("not a database", StoreError, "[database] url names a file that is no SQLite database"),
     ("malformed", StoreError, "the database is damaged; bring back a copy of `digest backup`"),
+    (
+        "idle-in-transaction",
+        StoreBusy,
+        "this process stood still in the middle of a transaction, and nothing of it was kept",
+    ),
     ("connection failed", StoreError, "the database cannot be reached: check [database] url"),
     ("connection is bad", StoreError, "the database cannot be reached: check [database] url"),
     ("failed to resolve", StoreError, "the database cannot be reached: check [database] url"),
