@@ -34,6 +34,9 @@ _EDITION_S = 20
 _DELIVER_S = 5
 _TIDY_S = 3600
 _SIGNUPS_S = 60
+_MEANING_S = 60
+#: vectors made in one tick: some 20 s of one core, so half of the time at most
+_VECTORS_A_TICK = 600
 #: editions wait that long, after a start, for lists that are due: a daemon that was off must not
 #: find nothing new because it looks before it has read
 _LISTS_FIRST = timedelta(minutes=10)
@@ -92,6 +95,9 @@ def _scheduler(app: App, roles: Collection[str], stop: threading.Event) -> Backg
         ("edition", "tidy", tidy_tick, _TIDY_S),
         ("web", "signups", signups_tick, _SIGNUPS_S),
     ]
+    # whoever collects or makes editions; one of them is enough in a process
+    makers = [role for role in ("collect", "edition") if role in roles]
+    jobs += [(role, "meaning", meaning_tick, _MEANING_S) for role in makers[:1]]
     bounces = app.settings.bounces
     if bounces.kind != "none":
         jobs.append(("deliver", "bounces", bounces_tick, int(bounces.every.total_seconds())))
@@ -179,9 +185,17 @@ def bounces_tick(app: App, stopping: Callable[[], bool]) -> None:
         log.info("came back: %s; %d suppressed, %d kept", told, report.suppressed, report.kept)
 
 
+def meaning_tick(app: App, stopping: Callable[[], bool]) -> None:
+    """Make vectors of what is new, or of the archive when the model is."""
+    made = app.meaning.catch_up(_VECTORS_A_TICK, stopping)
+    if made == _VECTORS_A_TICK:
+        log.info("meaning: %d papers have new vectors, %d to go", made, app.meaning.count_lacking())
+
+
 def tidy_tick(app: App, stopping: Callable[[], bool]) -> None:
-    """Forget addresses that never answered the question, and refusals of long ago."""
+    """Forget addresses that never answered, and refusals and nobody's words of long ago."""
     app.returns.forget_old(app.now())
+    app.meaning.forget_unused()
     forgotten = app.enrolment.forget_unanswered(app.now(), CONFIRM_WITHIN)
     if forgotten:
         log.info("%d unconfirmed addresses forgotten", forgotten)

@@ -163,7 +163,7 @@ def test_catching_up_stops_when_told_to(sqlite_store: Store, model: Path) -> Non
     fill(sqlite_store, *(f"robot {n}" for n in range(100)))
     told = iter([False, True])
 
-    assert meaning(sqlite_store, model).catch_up(None, stop=lambda: next(told)) == 32
+    assert meaning(sqlite_store, model).catch_up(None, stop=lambda: next(told)) == 64
 
 
 def test_without_a_model_there_is_nothing_to_catch_up_with(sqlite_store: Store) -> None:

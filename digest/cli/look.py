@@ -139,7 +139,7 @@ def similar(
 def _finder(parts: App) -> Finder:
     from digest.find import Finder
 
-    return Finder(parts.store, parts.editor.ranker)
+    return Finder(parts.store, parts.editor.ranker, parts.meaning.vectors)
 
 
 def _find_item(parts: App, text: str) -> Item:

@@ -26,7 +26,7 @@ _DELETED_AT_ONCE = 5_000
 _OVERLAP = timedelta(hours=6)
 #: people's words whose vectors nobody asked to be forgotten: kept that long
 _UNUSED_KEPT = timedelta(days=30)
-_PORTION = 32
+_PORTION = 64
 _FILES = (
     "model.onnx", "onnx/model.onnx", "model.safetensors", "tokenizer.json", "config.json",
 )  # fmt: skip
@@ -61,6 +61,7 @@ class Meaning:
         self._loaded: tuple[Seen, Vectors | None] | None = None
         #: per model: until when no item lacks a vector
         self._done_until: dict[str, datetime] = {}
+        self._swept_at: datetime | None = None
 
     def vectors(self) -> Vectors | None:
         """The vectors of the model in use; None while there is none that works."""
@@ -106,9 +107,17 @@ class Meaning:
             return embeddings.count_lacking(tx, vectors.name)
 
     def forget_unused(self) -> int:
-        """Delete the vectors of words that were nobody's for long; returns how many."""
+        """Delete the vectors of words that may be nobody's any more, once a day at most.
+
+        Returns how many went.
+        """
+        now = self._now()
+        if self._swept_at is not None and now - self._swept_at < timedelta(days=1):
+            return 0
         with self._store.write() as tx:
-            return embeddings.forget_unused(tx, self._now() - _UNUSED_KEPT)
+            gone = embeddings.forget_unused(tx, now - _UNUSED_KEPT)
+        self._swept_at = now
+        return gone
 
     def _load(self, folder: Path) -> Vectors | None:
         try:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
+from digest.store.items import batches
 from digest.store.schema import item
 
 #: newest hits that are weighed; the cost of a search is the cost of these
@@ -45,6 +46,33 @@ def find_any(
 ) -> tuple[int, ...]:
     """Ids of the items that have some of those words, best first."""
     return _find(tx, [], list(words)[:WORDS_MAX], filters, limit)
+
+
+def passing(tx: Connection, ids: Sequence[int], filters: Filters) -> set[int]:
+    """Those of the items that the filters let through."""
+    if filters == Filters():
+        return set(ids)
+    found: set[int] = set()
+    for batch in batches(ids):
+        values: dict[str, Any] = {"low": min(batch), "high": max(batch)}
+        conditions = [_conditions(filters, values, "item.id")]
+        if filters.phrases:
+            conditions.append(_has_phrase(tx, filters.phrases, values))
+        listed = ", ".join(str(int(i)) for i in batch)
+        statement = f"SELECT item.id FROM item WHERE item.id IN ({listed}) AND "
+        asked = _typed(statement + " AND ".join(conditions), values)
+        found |= set(tx.execute(asked, values).scalars())
+    return found
+
+
+def _has_phrase(tx: Connection, phrases: Sequence[str], values: dict[str, Any]) -> str:
+    """A condition on an item: that one of the phrases occurs; puts its values into `values`."""
+    if tx.dialect.name == "sqlite":
+        values["phrases"] = " OR ".join(map(_quote, phrases))
+        return "item.id IN (SELECT rowid FROM item_text WHERE item_text MATCH :phrases)"
+    names = [f"p{at}" for at in range(len(phrases))]
+    values |= dict(zip(names, phrases, strict=True))
+    return f"item.search @@ ({' || '.join(map(_word_query, names))})"
 
 
 def _find(

@@ -61,7 +61,7 @@ class Desk:
         self.base = urlsplit(self.site.url).path
         self.version = Version(app.store)
         self.stand = Stand(app.editor, self.version)
-        self.finder = Finder(app.store, self.stand.ranker)
+        self.finder = Finder(app.store, self.stand.ranker, app.meaning.vectors)
         self.cache = PageCache(lambda: self.work(self.version.current))
         self.intake = Intake(app.enrolment)
         self.accounts = Accounts(app.enrolment, app.tokens)
