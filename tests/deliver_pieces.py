@@ -18,6 +18,7 @@ from digest.model import (
     Item,
     MessageKind,
     Outcome,
+    PaperData,
     Subscriber,
 )
 from digest.store import Store, editions, outbox, people
@@ -58,20 +59,19 @@ class World:
 
     def queue_editions(self, count: int, *, now: datetime = NOW) -> None:
         """One edition of one paper for each of so many new people."""
-        self._queue([f"reader{n}@example.org" for n in range(count)], now)
+        self._queue([f"reader{n}@example.org" for n in range(count)], self._items(paper()), now)
 
-    def queue_edition(self, email: str, *, now: datetime = NOW) -> None:
-        """An edition of one paper for that address, which joins when it is new."""
-        self._queue([email], now)
+    def queue_edition(self, email: str, *papers: PaperData, now: datetime = NOW) -> None:
+        """An edition of those papers, or of one, for that address, which joins when it is new."""
+        self._queue([email], self._items(*(papers or (paper(),))), now)
 
-    def _queue(self, emails: Sequence[str], now: datetime) -> None:
-        item = self._item()
+    def _queue(self, emails: Sequence[str], items: Sequence[Item], now: datetime) -> None:
         columns = [person_columns(email, next_edition_at=now + DAY) for email in emails]
         with self.store.write() as tx:
             people.add_subscribers(tx, columns)
             found = [people.find_subscriber(tx, str(column["address_key"])) for column in columns]
             readers = [person.id for person in found if person is not None]
-            made = [edition_of(reader, item, due_at=now) for reader in readers]
+            made = [edition_of(reader, *items, due_at=now) for reader in readers]
             messages = [
                 NewMessage(
                     kind=MessageKind.EDITION,
@@ -85,14 +85,14 @@ class World:
             ]
             outbox.add_messages(tx, messages, now=now)
 
-    def _item(self) -> Item:
-        """The paper that everybody gets."""
+    def _items(self, *papers: PaperData) -> list[Item]:
+        """The stored papers, put there when they are new."""
+        keys = [f"arxiv:{one.arxiv_id}" for one in papers]
         with self.store.read() as tx:
-            found = find_item(tx, "arxiv:2603.00001")
-        if found is None:
-            merge(self.store, paper())
-            found = item_of(self.store, "arxiv:2603.00001")
-        return found
+            is_new = any(find_item(tx, key) is None for key in keys)
+        if is_new:
+            merge(self.store, *papers)
+        return [item_of(self.store, key) for key in keys]
 
     def states(self) -> Counter[str]:
         with self.store.read() as tx:

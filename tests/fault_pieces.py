@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from digest.deliver import DeliveryReport
 from digest.mail import TransportOptions, build_transport
-from digest.model import OutboxState
+from digest.model import OutboxState, PaperData
 from digest.report import day_report
 from digest.store import Store, facts
 from digest.store.schema import outbox as rows
@@ -47,6 +47,11 @@ class Sending:
         self.resend = resend
         self.readers = [f"reader{n}@example.org" for n in range(count)]
         self.world.queue_editions(count)
+
+    def queue(self, email: str, *papers: PaperData) -> None:
+        """One more reader, with an edition of those papers."""
+        self.world.queue_edition(email, *papers)
+        self.readers.append(email)
 
     # -- running
 

@@ -18,11 +18,14 @@ _LONGEST = timedelta(minutes=30)
 
 
 def paused_until(store: Store, now: datetime) -> datetime | None:
-    """When sending goes on after trouble with the relay; None when it is not paused."""
+    """When sending goes on after trouble with the relay; None when it is not paused.
+
+    A pause that would last longer than any was begun before the clock was set back, and is over.
+    """
     with store.read() as tx:
         pause = facts.get_fact(tx, _PAUSED)
     until = datetime.fromisoformat(pause["until"]) if pause else None
-    return until if until is not None and until > now else None
+    return until if until is not None and now < until <= now + _LONGEST else None
 
 
 def begin_pause(store: Store, reason: str, now: datetime) -> None:
