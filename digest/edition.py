@@ -8,35 +8,32 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import takewhile
+from typing import Any
 
-from digest.clock import find_zone, local_date, next_slot, slots_after
+from digest.clock import find_zone, local_date
+from digest.entries import Entries
 from digest.errors import BadInput
 from digest.model import (
-    Candidate,
     Edition,
-    Entry,
     MessageKind,
     OutboxState,
-    Pick,
     Profile,
+    Ranking,
     Subscriber,
 )
-from digest.rank import Explanation, Pool, Ranker, RankSettings
+from digest.rank import Asked, Explanation, Pool, Ranker, RankSettings
+from digest.slots import Slots, plan_slots
 from digest.store import Store, catalogue, outbox, people
 from digest.store import editions as shelf
+from digest.store.shelving import EditionWriter
 
 log = logging.getLogger(__name__)
 
-#: people served in one transaction
-_BATCH = 200
 #: archive texts that tell which words are common
 _BACKGROUND = 3000
-#: missed slots that are written down one by one; a daemon off for years need not list them all
-_MISSED_MAX = 31
 _RISING = 5
 
 
@@ -50,17 +47,8 @@ class EditionRules:
     #: of the Message-ID
     domain: str
     rank: RankSettings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slots:
-    """Which of a person's due moments have passed, and what follows from that."""
-
-    #: passed too long ago to be made up for
-    missed: tuple[datetime, ...]
-    #: the one to serve now; None when the last one is too long ago too
-    due: datetime | None
-    next_at: datetime
+    #: people served in one transaction
+    batch: int = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,35 +74,6 @@ class EditionReport:
     missed: int = 0
 
 
-def plan_slots(subscriber: Subscriber, now: datetime, catch_up: timedelta) -> Slots:
-    """Sort out the slots from the one that is due until now: at most one is served.
-
-    A daemon that was down serves the last slot if it is not longer ago than `catch_up`; the ones
-    before it are missed, never sent in a burst.
-    """
-    assert subscriber.next_edition_at is not None
-    rhythm = {
-        "zone": subscriber.zone,
-        "send_at": subscriber.send_at,
-        "cadence": subscriber.cadence,
-    }
-    first = subscriber.next_edition_at
-    later = slots_after(first, **rhythm)  # type: ignore[arg-type]  # the keywords of slots_after
-    # one for each local date: when a zone changes its rules, the slot that was planned by the old
-    # ones and the new slot of that date are the same edition
-    of_date = {
-        local_date(slot, subscriber.zone): slot
-        for slot in (first, *takewhile(lambda slot: slot <= now, later))
-    }
-    passed = tuple(of_date.values())
-    in_time = now - passed[-1] <= catch_up
-    return Slots(
-        missed=(passed[:-1] if in_time else passed)[-_MISSED_MAX:],
-        due=passed[-1] if in_time else None,
-        next_at=next_slot(now, **rhythm),  # type: ignore[arg-type]  # the same
-    )
-
-
 class Editor:
     """Makes, previews and explains editions out of one store."""
 
@@ -122,17 +81,18 @@ class Editor:
         self._store = store
         self._rules = rules
         self._ranker: tuple[object, Ranker] | None = None
+        self._writer = EditionWriter()
 
     def make_due(self, now: datetime, stop: Callable[[], bool] = lambda: False) -> EditionReport:
         """Serve everyone who is due, or until `stop` says so; returns what became of them."""
         report = EditionReport()
-        pool: Pool | None = None
+        entries: Entries | None = None
         while not stop():
-            due = self._due(now, _BATCH)
+            due = self._due(now, self._rules.batch)
             if not due:
                 break
-            pool = pool or self.pool(now)
-            if not self._store_drafts(self._drafts(due, pool, now), now, report):
+            entries = entries or Entries(self.pool(now))
+            if not self._store_drafts(self._drafts(due, entries, now), now, report):
                 # another process is serving the same people
                 break
         return report
@@ -140,9 +100,9 @@ class Editor:
     def draft_due(self, now: datetime) -> Iterator[Draft]:
         """What make_due would do, without doing it."""
         due = self._due(now, 10_000_000)
-        pool = self.pool(now)
-        for start in range(0, len(due), _BATCH):
-            yield from self._drafts(due[start : start + _BATCH], pool, now)
+        entries = Entries(self.pool(now))
+        for start in range(0, len(due), self._rules.batch):
+            yield from self._drafts(due[start : start + self._rules.batch], entries, now)
 
     def _due(self, now: datetime, limit: int) -> tuple[Subscriber, ...]:
         with self._store.read() as tx:
@@ -181,68 +141,50 @@ class Editor:
                 self._ranker = state, Ranker.lexical(texts, self._rules.rank)
         return self._ranker[1]
 
-    def _drafts(self, due: Sequence[Subscriber], pool: Pool, now: datetime) -> Iterator[Draft]:
-        ids = [subscriber.id for subscriber in due]
+    def _drafts(self, due: Sequence[Subscriber], entries: Entries, now: datetime) -> list[Draft]:
+        planned = [(s, plan_slots(s, now, self._rules.catch_up)) for s in due]
+        served = [s for s, slots in planned if slots.due is not None and not _is_paused(s, slots)]
+        ids = [subscriber.id for subscriber in served]
         with self._store.read() as tx:
             profiles = people.profiles(tx, ids)
-            seen = shelf.seen_items(tx, ids)
-        for subscriber in due:
-            slots = plan_slots(subscriber, now, self._rules.catch_up)
-            edition, reason, detail = None, None, None
-            if slots.due is None:
-                pass
-            elif subscriber.paused_until is not None and slots.due < subscriber.paused_until:
-                reason = _PAUSED
-            else:
-                made, detail = self.edition_for(
-                    subscriber,
-                    profiles[subscriber.id],
-                    pool,
-                    seen=seen.get(subscriber.id, set()),
-                    now=now,
-                    due_at=slots.due,
-                )
-                edition = made if made.entries or self._rules.send_empty else None
-                reason = None if edition else _NOTHING
-            yield Draft(
-                subscriber=subscriber, slots=slots, edition=edition, reason=reason, detail=detail
-            )
+            seen = shelf.seen_items(tx, ids, among=entries.pool.item_ids)
+        asked = [_asked(s, profiles[s.id], seen.get(s.id, ())) for s in served]
+        rankings = dict(zip(ids, entries.pool.pick_many(asked), strict=True))
+        return [
+            self._draft(s, slots, profiles.get(s.id), rankings.get(s.id), entries, now)
+            for s, slots in planned
+        ]
 
-    def edition_for(
+    def _draft(
         self,
         subscriber: Subscriber,
-        profile: Profile,
-        pool: Pool,
-        *,
-        seen: set[int],
+        slots: Slots,
+        profile: Profile | None,
+        ranking: Ranking | None,
+        entries: Entries,
         now: datetime,
-        due_at: datetime | None = None,
+    ) -> Draft:
+        edition, reason, detail = None, None, None
+        if ranking is not None and profile is not None and slots.due is not None:
+            if ranking.picks or self._rules.send_empty:
+                edition = entries.edition(subscriber, profile, ranking, now=now, due_at=slots.due)
+            else:
+                reason, detail = _NOTHING, ranking.note or _NOTHING
+        elif slots.due is not None:
+            reason = _PAUSED
+        return Draft(
+            subscriber=subscriber, slots=slots, edition=edition, reason=reason, detail=detail
+        )
+
+    def edition_for(
+        self, subscriber: Subscriber, profile: Profile, pool: Pool, *, seen: set[int], now: datetime
     ) -> tuple[Edition, str | None]:
         """Choose for one person. The second value says why nothing was chosen, when nothing was."""
-        ranking = pool.pick(
-            profile,
-            limit=subscriber.max_items,
-            seen=seen,
-            rising=_RISING if subscriber.rising else 0,
-        )
-        due_at = due_at or now
-        edition = Edition(
-            id=0,
-            subscriber_id=subscriber.id,
-            email=subscriber.email,
-            zone=subscriber.zone,
-            due_at=due_at,
-            made_at=now,
-            local_on=local_date(due_at, subscriber.zone),
-            entries=tuple(_entry(pick, pool) for pick in ranking.picks),
-            rising=tuple(_entry(pick, pool) for pick in ranking.rising),
-            considered=ranking.considered,
-            interests=profile.count,
-            note=ranking.note,
-        )
-        return edition, None if ranking.picks else ranking.note or _NOTHING
+        (ranking,) = pool.pick_many([_asked(subscriber, profile, seen)])
+        made = Entries(pool).edition(subscriber, profile, ranking, now=now, due_at=now)
+        return made, None if ranking.picks else ranking.note or _NOTHING
 
-    def _store_drafts(self, drafts: Iterator[Draft], now: datetime, report: EditionReport) -> bool:
+    def _store_drafts(self, drafts: Sequence[Draft], now: datetime, report: EditionReport) -> bool:
         """Write what was drafted, for those still due; False when that is nobody any more."""
         drafted = {draft.subscriber.id: draft for draft in drafts}
         expected = {i: d.subscriber.next_edition_at for i, d in drafted.items()}
@@ -251,14 +193,14 @@ class Editor:
             mine = [draft for i, draft in drafted.items() if i in held]
             # a due date that comes again (a changed zone, a clock set back) was served already
             served = outbox.known_keys(
-                tx, [_key(d.subscriber, slot) for d in mine for slot in _all_slots(d.slots)]
+                tx, [_key(d.subscriber, slot) for d in mine for slot in d.slots.passed]
             )
             made = [
                 d.edition
                 for d in mine
                 if d.edition is not None and _key(d.subscriber, d.edition.due_at) not in served
             ]
-            ids = shelf.add_editions(tx, made)
+            ids = self._writer.add(tx, made)
             numbered = {e.subscriber_id: i for e, i in zip(made, ids, strict=True)}
             rows = [
                 row
@@ -276,19 +218,20 @@ class Editor:
         return bool(mine)
 
     def _rows(self, draft: Draft, numbered: Mapping[int, int]) -> Iterator[outbox.NewMessage]:
-        subscriber = draft.subscriber
+        """What is written down of every slot that has passed."""
+        skipped = {"state": OutboxState.SKIPPED}
         for slot in draft.slots.missed:
-            row = self._row(subscriber, slot)
-            yield replace(row, state=OutboxState.SKIPPED, reason=_MISSED)
+            yield self._row(draft.subscriber, slot, reason=_MISSED, **skipped)
         if draft.slots.due is None:
             return
-        row = self._row(subscriber, draft.slots.due)
         if draft.edition is None:
-            yield replace(row, state=OutboxState.SKIPPED, reason=draft.reason, detail=draft.detail)
+            told = {"reason": draft.reason, "detail": draft.detail}
+            yield self._row(draft.subscriber, draft.slots.due, **told, **skipped)
         else:
-            yield replace(row, edition_id=numbered.get(subscriber.id))
+            edition_id = numbered.get(draft.subscriber.id)
+            yield self._row(draft.subscriber, draft.slots.due, edition_id=edition_id)
 
-    def _row(self, subscriber: Subscriber, slot: datetime) -> outbox.NewMessage:
+    def _row(self, subscriber: Subscriber, slot: datetime, **told: Any) -> outbox.NewMessage:
         key = _key(subscriber, slot)
         digest = hashlib.sha256(f"{key}@{self._rules.domain}".encode()).hexdigest()
         return outbox.NewMessage(
@@ -297,6 +240,7 @@ class Editor:
             dedupe_key=key,
             message_id=f"<{digest[:32]}@{self._rules.domain}>",
             due_at=slot,
+            **told,
         )
 
 
@@ -319,31 +263,11 @@ def _key(subscriber: Subscriber, slot: datetime) -> str:
     return f"edition:{subscriber.id}:{local_date(slot, subscriber.zone).isoformat()}"
 
 
-def _all_slots(slots: Slots) -> tuple[datetime, ...]:
-    return slots.missed + ((slots.due,) if slots.due else ())
+def _is_paused(subscriber: Subscriber, slots: Slots) -> bool:
+    until = subscriber.paused_until
+    return until is not None and slots.due is not None and slots.due < until
 
 
-def _entry(pick: Pick, pool: Pool) -> Entry:
-    candidate = pool.candidate(pick.item_id)
-    return Entry(
-        pick=pick,
-        wording=candidate.wording,
-        votes=_total(candidate, "votes"),
-        comments=_total(candidate, "comments"),
-        stars=_most(candidate, "stars"),
-    )
-
-
-def _numbers(candidate: Candidate, name: str) -> list[int]:
-    latest = (getattr(s.latest, name) for s in candidate.standings)
-    return [n for n in latest if n is not None]
-
-
-def _total(candidate: Candidate, name: str) -> int | None:
-    numbers = _numbers(candidate, name)
-    return sum(numbers) if numbers else None
-
-
-def _most(candidate: Candidate, name: str) -> int | None:
-    # every source shows the same repository's stars: they do not add up
-    return max(_numbers(candidate, name), default=None)
+def _asked(subscriber: Subscriber, profile: Profile, seen: Collection[int]) -> Asked:
+    rising = _RISING if subscriber.rising else 0
+    return Asked(profile=profile, limit=subscriber.max_items, seen=seen, rising=rising)

@@ -188,7 +188,7 @@ def test_more_people_than_fit_in_one_transaction_are_all_served(store: Store) ->
     for n in range(230):
         add_person(store, f"reader{n}@example.org", next_edition_at=NOW - n * timedelta(seconds=1))
 
-    report = editor(store).make_due(NOW)
+    report = editor(store, batch=100).make_due(NOW)
 
     assert report.made == 230
     assert editor(store).make_due(NOW).made == 0
@@ -204,7 +204,7 @@ def test_stopping_ends_between_two_transactions(store: Store) -> None:
         looks.append(None)
         return len(looks) > 1
 
-    report = editor(store).make_due(NOW, stop)
+    report = editor(store, batch=200).make_due(NOW, stop)
 
     assert report.made == 200
     assert count(store, rows) == 200

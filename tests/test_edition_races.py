@@ -65,7 +65,7 @@ def test_processes_that_serve_the_same_people_make_each_edition_once(
         mine = Store(postgres_store.url)
         try:
             ready.wait(10)
-            making = editor(mine)
+            making = editor(mine, batch=200)
             for _ in range(20):
                 making.make_due(NOW)
         except BaseException as error:
@@ -93,7 +93,7 @@ def test_dying_between_any_two_writes_makes_each_edition_once(databases: Databas
             add_person(store, f"reader{n}@example.org")
         dying = CrashingStore(url, writes=writes)
         try:
-            editor(dying).make_due(NOW)
+            editor(dying, batch=200).make_due(NOW)
             died = False
         except Crash:
             died = True

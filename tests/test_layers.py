@@ -25,8 +25,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"embed"}),
     # pure: values in, values out
     frozenset({"rank", "compose"}),
-    # what a refusal comes to, whichever stage hears it
-    frozenset({"counting"}),
+    # what a refusal comes to, whichever stage hears it; what the edition stage decides, pure
+    frozenset({"counting", "entries", "slots"}),
     # stages: they meet in the store and never import each other
     frozenset(
         {

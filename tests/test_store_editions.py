@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 
 from digest.model import Section
 from digest.store import Store, editions
-from digest.store.schema import pick, wording
+from digest.store.schema import edition, pick, wording
+from digest.store.shelving import EditionWriter
 from tests.edition_pieces import edition_of, list_papers
 from tests.store_pieces import add_person, count, item_of
 
@@ -48,6 +49,41 @@ def test_the_same_words_are_stored_once(store: Store) -> None:
         editions.add_editions(tx, [edition_of(i, item) for i in ids])
 
     assert count(store, wording) == 1
+
+
+def test_a_writer_whose_transaction_was_lost_writes_the_words_again(store: Store) -> None:
+    list_papers(store)
+    made = [edition_of(add_person(store), item_of(store, "arxiv:2603.00001"))]
+    writer = EditionWriter()
+    with pytest.raises(ZeroDivisionError), store.write() as tx:
+        writer.add(tx, made)
+        raise ZeroDivisionError
+
+    with store.write() as tx:
+        writer.add(tx, made)
+
+    assert count(store, edition) == count(store, pick) == count(store, wording) == 1
+
+
+def test_what_was_seen_among_candidates_is_what_was_seen_of_them(store: Store) -> None:
+    """Old items that are listed anew are asked for in another way than the bulk of new ones."""
+    list_papers(store, number=60)
+    ids = [item_of(store, f"arxiv:2603.{n:05}").id for n in range(1, 61)]
+    items = {i: item_of(store, f"arxiv:2603.{n:05}") for n, i in enumerate(ids, 1)}
+    ann, ben, cem = (add_person(store, f"{name}@example.org") for name in ("ann", "ben", "cem"))
+    had = {ann: set(ids[::3]), ben: set(ids[1::7])}
+    with store.write() as tx:
+        made = [edition_of(who, *(items[i] for i in sorted(had[who]))) for who in had]
+        editions.add_editions(tx, made)
+
+    for among in (ids, ids[:3] + ids[40:], ids[5::2], ids[-1:], [*ids[-2:], 9999], []):
+        with store.read() as tx:
+            seen = editions.seen_items(tx, [ann, ben, cem], among=among)
+        assert {i: found for i, found in seen.items() if found} == {
+            i: found & set(among) for i, found in had.items() if found & set(among)
+        }
+    with store.read() as tx:
+        assert editions.seen_items(tx, [ann, ben, cem]) == had
 
 
 def test_nothing_made_is_nothing_stored(store: Store) -> None:

@@ -7,6 +7,7 @@ Pure: values in, values out; no store, no clock, no network. docs/ranking.md has
     ranking = pool.pick(profile, limit=12, seen=had_before)
 """
 
+from digest.rank.asked import Asked
 from digest.rank.explain import Evidence, Explanation, Verdict
 from digest.rank.pool import NO_INTERESTS, Pool, Similar
 from digest.rank.ranker import Ranker
@@ -14,6 +15,7 @@ from digest.rank.settings import RankSettings
 
 __all__ = [
     "NO_INTERESTS",
+    "Asked",
     "Evidence",
     "Explanation",
     "Pool",

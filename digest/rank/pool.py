@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digest.model import Candidate, Parts, Pick, Profile, Ranking, Reason, Section, Wording
+from digest.rank.asked import Asked
 from digest.rank.explain import Evidence, Explanation, Verdict
 from digest.rank.interests import Vectorise, Wishes, compile_profile
 from digest.rank.lexicon import Floats, Postings
@@ -98,6 +99,18 @@ class Pool:
     def candidate(self, item_id: int) -> Candidate:
         """The candidate of that id. Raises KeyError when it is none."""
         return self._items[self._row[item_id]]
+
+    @property
+    def item_ids(self) -> Collection[int]:
+        """The items that may be picked."""
+        return self._row.keys()
+
+    def pick_many(self, people: Sequence[Asked]) -> list[Ranking]:
+        """The rankings of many people, in their order; each as `pick` gives it."""
+        return [
+            self.pick(one.profile, limit=one.limit, seen=one.seen, rising=one.rising)
+            for one in people
+        ]
 
     def pick(
         self,

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Connection, and_, bindparam, select, update
 
-from digest.model import Edition, Entry, Section, Status, Subscriber, Wording
+from digest.model import Edition, Entry, Section, Status, Subscriber
 from digest.store.frozen import EditionReader
 from digest.store.items import batches
 from digest.store.people import subscriber_from
-from digest.store.schema import edition, outbox, pick, subscriber, wording
-from digest.store.upsert import insert_new
+from digest.store.schema import edition, outbox, pick, subscriber
+from digest.store.shelving import EditionWriter
+
+#: so many of the oldest candidates may be items of long ago
+_OLD_MAX = 16
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_SEEN = select(pick.c.subscriber_id, pick.c.item_id).where(
+    pick.c.subscriber_id.in_(_IDS), pick.c.item_id >= bindparam("first")
+)
+# the outer join makes SQLite go by person: by item it would read what everybody was sent
+_SEEN_OLD = (
+    select(subscriber.c.id, pick.c.item_id)
+    .join_from(
+        subscriber,
+        pick,
+        and_(
+            pick.c.subscriber_id == subscriber.c.id,
+            pick.c.item_id.in_(bindparam("old", expanding=True)),
+        ),
+        isouter=True,
+    )
+    .where(subscriber.c.id.in_(_IDS))
+)
 
 
 def due_subscribers(tx: Connection, *, now: datetime, limit: int) -> tuple[Subscriber, ...]:
@@ -55,106 +74,35 @@ def set_next_due(tx: Connection, next_due: Mapping[int, datetime | None]) -> Non
         tx.execute(update(subscriber).where(mine).values(next_edition_at=bindparam("due")), rows)
 
 
-def seen_items(tx: Connection, subscriber_ids: Sequence[int]) -> dict[int, set[int]]:
-    """The items that each of them was ever sent."""
+def seen_items(
+    tx: Connection, subscriber_ids: Sequence[int], *, among: Collection[int] | None = None
+) -> dict[int, set[int]]:
+    """The items that each of them was ever sent; with `among`, of those items only.
+
+    People who have read for years had thousands, but hardly any that is a candidate today: ids
+    rise with time, so what lies before the candidates is not read at all. A few old items that are
+    listed anew do not spoil that: they are asked for by name.
+    """
     found: dict[int, set[int]] = defaultdict(set)
+    ids = sorted(among) if among is not None else [0]
+    if not ids:
+        return found
+    wanted: Collection[int] = among if among is not None else ()
+    old = ids[: min(_OLD_MAX, len(ids) // 2)]
     for batch in batches(subscriber_ids):
-        rows = tx.execute(
-            select(pick.c.subscriber_id, pick.c.item_id).where(
-                pick.c.subscriber_id.in_(batch), pick.c.item_id.is_not(None)
-            )
-        )
-        for row in rows:
-            found[row.subscriber_id].add(row.item_id)
+        asked = {"ids": list(batch), "first": ids[len(old)], "old": old}
+        for subscriber_id, item_id in tx.execute(_SEEN, asked):
+            if among is None or item_id in wanted:
+                found[subscriber_id].add(item_id)
+        for subscriber_id, item_id in tx.execute(_SEEN_OLD, asked) if old else ():
+            if item_id is not None:
+                found[subscriber_id].add(item_id)
     return found
 
 
 def add_editions(tx: Connection, made: Sequence[Edition]) -> list[int]:
     """Store editions with their picks and wordings; returns their ids in order."""
-    if not made:
-        return []
-    ids = tx.execute(
-        insert(edition).returning(edition.c.id, sort_by_parameter_order=True),
-        [
-            {
-                "subscriber_id": e.subscriber_id,
-                "local_on": e.local_on,
-                "due_at": e.due_at,
-                "made_at": e.made_at,
-                "zone": e.zone,
-                "considered": e.considered,
-                "interests": e.interests,
-                "note": e.note,
-            }
-            for e in made
-        ],
-    )
-    edition_ids = [row.id for row in ids]
-    entries = [
-        (edition_id, e.subscriber_id, entry)
-        for edition_id, e in zip(edition_ids, made, strict=True)
-        for entry in (*e.entries, *e.rising)
-    ]
-    wording_ids = _wording_ids(tx, [entry.wording for _, _, entry in entries])
-    rows = [
-        {
-            "edition_id": edition_id,
-            "subscriber_id": subscriber_id,
-            "section": entry.pick.section,
-            "position": entry.pick.position,
-            "item_id": entry.pick.item_id,
-            "wording_id": wording_ids[entry.wording],
-            "score": entry.pick.score,
-            "match": entry.pick.parts.match,
-            "trend": entry.pick.parts.trend,
-            "freshness": entry.pick.parts.freshness,
-            "shown": _shown(entry),
-        }
-        for edition_id, subscriber_id, entry in entries
-    ]
-    if rows:
-        tx.execute(insert(pick), rows)
-    return edition_ids
-
-
-def _wording_ids(tx: Connection, wordings: Iterable[Wording]) -> dict[Wording, int]:
-    """The stored id of each wording; the same words are stored once for all editions."""
-    prints = {_fingerprint(w): w for w in set(wordings)}
-    known = _known_prints(tx, prints)
-    new = sorted(prints.keys() - known.keys())
-    if new:
-        rows = [{"fingerprint": p, "data": _wording_data(prints[p])} for p in new]
-        insert_new(tx, wording, rows)
-        known |= _known_prints(tx, new)
-    return {w: known[p] for p, w in prints.items()}
-
-
-def _known_prints(tx: Connection, prints: Iterable[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for batch in batches(sorted(prints)):
-        rows = tx.execute(
-            select(wording.c.fingerprint, wording.c.id).where(wording.c.fingerprint.in_(batch))
-        )
-        found |= {row.fingerprint: row.id for row in rows}
-    return found
-
-
-def _fingerprint(record: Wording) -> str:
-    text = json.dumps(_wording_data(record), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _wording_data(record: Wording) -> dict[str, Any]:
-    values = {name: value for name, value in asdict(record).items() if value is not None}
-    if record.published_on is not None:
-        values["published_on"] = record.published_on.isoformat()
-    return values
-
-
-def _shown(entry: Entry) -> list[Any]:
-    """Reasons and numbers, the same text for all readers who saw the same."""
-    reasons = [[r.kind, r.lead, r.subject] for r in entry.pick.reasons]
-    return [reasons, entry.votes, entry.comments, entry.stars]
+    return EditionWriter().add(tx, made)
 
 
 def load_editions(tx: Connection, ids: Sequence[int]) -> dict[int, Edition]:

@@ -102,7 +102,8 @@ def db_now(tx: Connection) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
+    """A value as our columns hold it."""
     # one spelling for one value, readable, and searchable: authors stand in the full-text index
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
@@ -126,7 +127,7 @@ def _make_engine(url: str) -> Engine:
 
 
 def _postgres_engine(url: str) -> Engine:
-    engine = create_engine(url, pool_pre_ping=True, pool_size=8, json_serializer=_json)
+    engine = create_engine(url, pool_pre_ping=True, pool_size=8, json_serializer=json_text)
 
     @event.listens_for(engine, "connect")
     def limit_standstill(connection: Any, record: Any) -> None:
@@ -144,7 +145,7 @@ def _sqlite_engine(url: str) -> Engine:
     engine = create_engine(
         url,
         connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
-        json_serializer=_json,
+        json_serializer=json_text,
     )
 
     @event.listens_for(engine, "connect")

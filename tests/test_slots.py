@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.clock import local_date
-from digest.edition import plan_slots
 from digest.model import Cadence, Status, Subscriber
+from digest.slots import plan_slots
 from tests.edition_pieces import RULES
 from tests.store_pieces import DAY, HOUR, NOW
 from tests.test_clock import moments, zones
