@@ -326,6 +326,9 @@ def main() -> None:
     if not database.exists():
         folder.mkdir(parents=True, exist_ok=True)
         build(database, items=asked.items, subscribers=asked.subscribers)
+    store = Store(f"sqlite:///{database}")
+    migrate(store)  # one kept from an earlier run may be older
+    store.close()
     port, bare_port = free_port(), free_port()
     (folder / "config.toml").write_text(CONFIG.format(port=port, key="b" * 40))
     print(f"{asked.items:,} items, {asked.subscribers:,} subscribers, {os.cpu_count()} cores\n")

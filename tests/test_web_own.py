@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 from lxml import html
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from digest.addresses import parse_address
 from digest.model import Status
 from digest.store.people import suppress, suppress_subscriber, suppression_of
-from digest.store.schema import outbox
+from digest.store.schema import edition, outbox
 from digest.tokens import Purpose
 from tests.test_web_subscribe import question, subscribe
 from tests.web_site import MARA, NOW, THEO, Site, demo_folder, site
@@ -183,6 +183,21 @@ def test_an_address_changes_only_when_the_new_one_confirms(site: Site) -> None:
     assert site.find("mara@example.org") is None
 
 
+def test_pressing_twice_at_the_new_address_is_no_trouble(site: Site) -> None:
+    site.send(own(site), 1, do="move", new_email="new@example.org")
+    path = question(site, "new@example.org")
+    form = {"form": site.forms(path)[0].fields["form"]}
+    site.client.post(path, data=form)
+
+    again = site.client.post(path, data=form)
+
+    assert "all is settled" in again.text
+    assert site.get(path).status_code == 404
+    person = site.subscriber(MARA)
+    assert person is not None
+    assert person.email == "new@example.org"
+
+
 def test_the_new_address_gets_the_next_edition_and_the_old_links_still_work(site: Site) -> None:
     old_leave = site.path(site.desk.links.unsubscribe(MARA))
     site.send(own(site), 1, new_email=OTHER, do="move")
@@ -343,6 +358,26 @@ def test_past_editions_are_read_as_pages_and_tell_no_way_to_the_account(site: Si
     assert page.xpath("//li[@class='paper']")
     assert not [h for h in hrefs if "/preferences" in h or "/unsubscribe" in h or "feedback" in h]
     assert page.xpath("//meta[@name='robots']/@content") == ["noindex, nofollow"]
+
+
+def test_every_past_edition_is_within_reach(site: Site) -> None:
+    import digest.web.own as page_of
+
+    assert page_of._EDITIONS_SHOWN == 30
+    with site.app.store.write() as tx:
+        for number in range(1, 41):
+            values = {"local_on": NOW.date() - timedelta(days=200 + number), "zone": "UTC"}
+            values |= {"subscriber_id": MARA, "due_at": NOW, "made_at": NOW}
+            tx.execute(insert(edition).values(**values, considered=0, interests=0))
+
+    first = site.page(own(site))
+    link = first.xpath("//a[text()='All editions']/@href")[0]
+    every = site.page(link.partition("#")[0])
+
+    past = "//section[@aria-labelledby='past']//li"
+    assert len(first.xpath(past)) == 30
+    assert len(every.xpath(past)) == 43
+    assert not every.xpath("//a[text()='All editions']")
 
 
 def test_the_private_feed_has_every_edition_and_is_kept_by_nobody(site: Site) -> None:

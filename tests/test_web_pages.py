@@ -80,6 +80,31 @@ def test_a_settled_day_is_told_the_same_a_year_later(site: Site) -> None:
     assert first == again == later
 
 
+def test_a_day_lists_copies_too(site: Site) -> None:
+    papers = [
+        PaperData(
+            title=f"The same words again and again, number {number}",
+            abstract="We say the same. We say it twice. " * 5,
+            url=f"https://a.example/{number}",
+            arxiv_id=f"2603.7770{number}",
+            position=number,
+            votes=100 + number,
+        )
+        for number in range(5)
+    ]
+    with site.app.store.write() as tx:
+        merge_listing(tx, papers, source="huggingface", kind="huggingface", now=NOW)
+    site.refresh()
+
+    page = site.page("/day/2026-03-12")
+
+    copies = [title for title in titles(page) if title.startswith("The same words")]
+    assert len(copies) == 5
+    assert page.xpath("//p[@class='lead']")[0].text.startswith(f"{len(titles(page))} papers")
+    places = page.xpath("//span[@class='place']/text()")
+    assert places == [str(n) for n in range(1, len(titles(page)) + 1)]
+
+
 @pytest.mark.parametrize("day", ["2026-02-30", "yesterday", "2026-3-1", "99999-01-01", "%00"])
 def test_a_day_that_is_none_is_not_found(site: Site, day: str) -> None:
     answer = site.get(f"/day/{day}")

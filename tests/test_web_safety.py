@@ -5,6 +5,7 @@ of strangers on our pages. Crawls the site and its mails as a scanner does.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -19,7 +20,7 @@ from digest.model import PaperData
 from digest.store.items import merge_listing
 from digest.tokens import Purpose
 from tests.test_web_subscribe import question, subscribe
-from tests.web_site import MARA, NOW, THEO, URL, Site, demo_folder, site
+from tests.web_site import ADMIN_TOKEN, MARA, NOW, THEO, URL, Site, demo_folder, site
 
 __all__ = ["demo_folder", "site"]
 
@@ -58,6 +59,8 @@ def token_path(site: Site, purpose: Purpose, who: int = MARA) -> str:
 def crawl(site: Site, starts: set[str]) -> Iterator[tuple[str, Any]]:
     """Follow every link of every page with GET and HEAD, as far as the site goes."""
     waiting, seen = sorted(starts), set(starts)
+    # days go back for ever
+    queries: Counter[str] = Counter()
     while waiting:
         link = waiting.pop()
         path = link.removeprefix(URL)
@@ -69,7 +72,9 @@ def crawl(site: Site, starts: set[str]) -> Iterator[tuple[str, Any]]:
         page = html.fromstring(answer.text)
         for href in page.xpath("//@href|//@src|//form[@method='get']/@action"):
             target = urljoin(URL + path, href).partition("#")[0]
-            if target.startswith(URL) and target not in seen:
+            page_path = urlsplit(target).path
+            if target.startswith(URL) and target not in seen and queries[page_path] < 30:
+                queries[page_path] += "?" in target
                 seen.add(target)
                 waiting.append(target)
 
@@ -89,6 +94,34 @@ def test_a_scanner_that_opens_every_link_changes_nothing(site: Site) -> None:
     bad = {p: a.status_code for p, a in visited.items() if a.status_code >= 400}
     assert bad == {}
     assert site.rows() == before
+
+
+def test_the_operator_s_links_change_nothing_either(site: Site) -> None:
+    site.send("/admin/login", token=ADMIN_TOKEN)
+    before = site.rows()
+
+    visited = dict(crawl(site, {f"{URL}/admin", f"{URL}/admin/outbox?state=sent"}))
+
+    admin = [path for path in visited if path.startswith("/admin/")]
+    assert len(admin) > 20
+    assert {p: a.status_code for p, a in visited.items() if a.status_code >= 400} == {}
+    assert site.rows() == before
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "x"])
+def test_other_methods_do_nothing_anywhere(site: Site, method: str) -> None:
+    site.send("/admin/login", token=ADMIN_TOKEN)
+    before = site.rows()
+
+    for path in {real_path(site, route.path) for route in site.web.routes if is_page(route)}:
+        answer = site.client.request(method, path, follow_redirects=False)
+        assert answer.status_code in (303, 405), (path, answer.status_code)
+
+    assert site.rows() == before
+
+
+def is_page(route: Any) -> bool:
+    return isinstance(route, Route) and "{" not in route.path.replace("{token}", "")
 
 
 def test_every_page_carries_the_security_headers(site: Site) -> None:
@@ -178,7 +211,8 @@ def posts(site: Site) -> list[str]:
 def real_path(site: Site, pattern: str) -> str:
     kind = pattern.split("/")[1]
     if "{token}" in pattern:
-        return token_path(site, Purpose(kind)).partition("?")[0]
+        token = token_path(site, Purpose(kind)).partition("?")[0]
+        return token + "/data.json" * pattern.endswith("data.json")
     return re.sub(r"\{[^}]*\}", "1", pattern)
 
 

@@ -112,6 +112,7 @@ def test_confirming_twice_is_fine_and_a_late_press_is_told_so(site: Site) -> Non
 
     assert answer.status_code == 404
     assert "its time is over" in answer.text
+    assert html.fromstring(answer.text).xpath("//main//a/@href") == ["/subscribe"]
 
 
 def test_the_confirmation_mail_holds_nothing_of_the_form(site: Site) -> None:
@@ -322,6 +323,38 @@ def test_what_cannot_be_used_is_told_and_everything_typed_stands_again(
         assert page.xpath("//input[@value='safety']/@checked")
     site.settle()
     assert site.find(NEW) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"a=" + b"x" * 10_000_000, "application/x-www-form-urlencoded", 413),
+        (b"&".join(b"topic=%d" % n for n in range(10_000)), "application/x-www-form-urlencoded", 413),
+        (b"email=%ff%fe@example.org", "application/x-www-form-urlencoded", 400),
+        (b"email=\xff", "application/x-www-form-urlencoded", 400),
+        (b"--b\r\n" * 5_000, "multipart/form-data; boundary=b", 400),
+        (b"{}", "application/json", 403),
+        (b"", "application/x-www-form-urlencoded", 403),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["/subscribe", "/admin/login"])
+def test_a_form_that_is_none_gets_a_page_of_words(
+    site: Site, path: str, body: bytes, kind: str, status: int
+) -> None:
+    before = site.rows()
+
+    answer = site.client.post(path, content=body, headers={"content-type": kind})
+
+    assert answer.status_code == status
+    assert html.fromstring(answer.text).xpath("//h1")
+    assert site.rows() == before
+
+
+def test_everything_wrong_is_told_at_once(site: Site) -> None:
+    answer = site.send("/subscribe", do="subscribe", email="nobody", interests="x" * 3_000)
+
+    told = html.fromstring(answer.text).xpath("//*[@role='alert']//li")
+    assert len(told) == 2
 
 
 def test_every_topic_there_is_may_be_chosen(site: Site) -> None:

@@ -202,7 +202,9 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
 async def _our_error(request: Request, error: DigestError) -> Response:
     match error:
         case Refused():
-            return await _notice(request, error.title, error.text, error.status, error.link)
+            return await _notice(
+                request, error.title, error.text, error.status, (error.link, error.link_text)
+            )
         case NotFound():
             return await _notice(request, "That is not here", str(error), 404)
         case TokenError():
@@ -226,11 +228,16 @@ async def _our_error(request: Request, error: DigestError) -> Response:
 
 
 async def _notice(
-    request: Request, title: str, text: str, status: int, link: str = "/"
+    request: Request,
+    title: str,
+    text: str,
+    status: int,
+    way_on: tuple[str, str] = ("/", "To the front page"),
 ) -> Response:
     desk = desk_of(request)
+    link, link_text = way_on
 
     def make() -> Response:
-        return desk.notice(title, text, status=status, link=link)
+        return desk.notice(title, text, status=status, link=link, link_text=link_text)
 
     return await desk.work(make)

@@ -6,12 +6,14 @@ parameters and the archive alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 
 from digest.clock import day_bounds, parse_date
 from digest.errors import BadInput, NotFound
+from digest.find import Found
 from digest.model import Candidate, Item, Profile, ReasonKind, Topic
 from digest.papers import parse_key
 from digest.rank import Pool
@@ -26,7 +28,14 @@ from digest.web.endpoints import Ask, Elsewhere
 from digest.web.forms import FormName
 from digest.web.page import Page
 from digest.web.refusals import sentence
-from digest.web.views import PaperView, candidate_view, paper_page, paper_path, pick_view
+from digest.web.views import (
+    PaperView,
+    candidate_view,
+    paper_page,
+    paper_path,
+    pick_view,
+    totals,
+)
 
 FRONT_PAPERS = 30
 TOPIC_PAPERS = 40
@@ -76,6 +85,7 @@ def day(desk: Desk, ask: Ask) -> Page:
         found = pages.day_items(tx, on, until=until)
         before, after = pages.list_days(tx, on)
     pool = desk.stand.ranker(now).pool(found, now=until)
+    rising = _trending(pool, DAY_PAPERS)
     return desk.public(
         "day.html",
         frame(
@@ -85,10 +95,20 @@ def day(desk: Desk, ask: Ask) -> Page:
         ),
         on=on,
         is_future=on > now.date(),
-        papers=_trending(pool, DAY_PAPERS),
+        papers=(*rising, *_others(found, rising)),
+        count=len(found),
         before=before,
         after=after if after is None or after <= now.date() else None,
     )
+
+
+def _others(found: Sequence[Candidate], shown: Sequence[PaperView]) -> Iterator[PaperView]:
+    """What a list of the rising leaves out, copies of others above all: a day's list has it too."""
+    paths = {paper.path for paper in shown}
+    left = [c for c in found if paper_path(c.wording.key) not in paths]
+    left.sort(key=lambda c: (-(totals(c.standings)[0] or 0), c.item_id))
+    for position, candidate in enumerate(left[: DAY_PAPERS - len(shown)], len(shown) + 1):
+        yield candidate_view(candidate, position=position)
 
 
 def _read_day(text: str) -> date:
@@ -227,6 +247,7 @@ def search(desk: Desk, ask: Ask) -> Page:
             found = desk.finder.search(form.q, filters, now=desk.app.now(), limit=_FOUND)
     except BadInput as error:
         problem = sentence(str(error))
+    with_words, about = _candidates(desk, found)
     return desk.public(
         "search.html",
         frame(
@@ -240,9 +261,23 @@ def search(desk: Desk, ask: Ask) -> Page:
         sources=sources,
         problem=problem,
         asked=found is not None,
-        by_words=tuple(map(candidate_view, in_order(desk, found.by_words))) if found else (),
-        by_meaning=tuple(map(candidate_view, in_order(desk, found.by_meaning))) if found else (),
-        is_full=found is not None and len(found.by_words) == _FOUND,
+        by_words=tuple(map(candidate_view, with_words)),
+        by_meaning=tuple(map(candidate_view, about)),
+        is_full=len(with_words) == _FOUND,
+    )
+
+
+def _candidates(
+    desk: Desk, found: Found | None
+) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
+    """What was found by words and by meaning, with standings, read in one go."""
+    if found is None:
+        return (), ()
+    words = {item.id for item in found.by_words}
+    both = in_order(desk, found.by_words + found.by_meaning)
+    return (
+        tuple(c for c in both if c.item_id in words),
+        tuple(c for c in both if c.item_id not in words),
     )
 
 

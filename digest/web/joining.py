@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from digest.addresses import parse_address
 from digest.clock import next_slot
 from digest.enrol import Choices, clean_wishes
-from digest.errors import BadInput
+from digest.errors import BadInput, NotFound, TokenError
 from digest.model import CONFIRM_WITHIN, InterestKind, Profile, Status, Subscriber, Topic
 from digest.signup import PER_CLIENT, Sender, Taken
 from digest.store.mine import profile_of
@@ -28,7 +28,7 @@ from digest.web.endpoints import Ask
 from digest.web.forms import Form, FormName
 from digest.web.matching import Preview, days_covered, match_sentence, preview
 from digest.web.page import Page
-from digest.web.refusals import sentence, too_often
+from digest.web.refusals import no_question, sentence, too_often, used_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,9 +157,20 @@ def _topics(desk: Desk) -> tuple[Topic, ...]:
 # --- the answer to the question
 
 
+def _asked(desk: Desk, request: Request) -> Subscriber:
+    """Whom the link of a question is for. Raises Refused for one that is cut, late or used up."""
+    try:
+        return desk.accounts.asked(request.path_params["token"], now=desk.app.now())
+    except TokenError as error:
+        raise no_question(CONFIRM_WITHIN.days) from error
+    except NotFound as error:
+        # that of a new address is gone once it has replaced the old one
+        raise used_up() from error
+
+
 def confirm_page(desk: Desk, request: Request) -> Response:
     """One button."""
-    subscriber = desk.accounts.asked(request.path_params["token"], now=desk.app.now())
+    subscriber = _asked(desk, request)
     if subscriber.status is Status.CONFIRMED:
         return _confirmed(desk, subscriber, is_move=False)
     return desk.private(
@@ -174,8 +185,7 @@ def confirm_page(desk: Desk, request: Request) -> Response:
 def confirm(desk: Desk, request: Request, form: Form) -> Response:
     """The press of the button."""
     token, now = request.path_params["token"], desk.app.now()
-    asked = desk.accounts.asked(token, now=now)
-    desk.check_form(form, FormName.CONFIRM, asked.id)
+    desk.check_form(form, FormName.CONFIRM, _asked(desk, request).id)
     detail = Sender(client=desk.client(request)).detail
     done = desk.accounts.confirm(token, now=now, detail=detail)
     return _confirmed(desk, done.subscriber, is_move=done.is_move)

@@ -37,6 +37,8 @@ from digest.web.refusals import Refused, sentence, too_often
 from digest.web.views import paper_path
 
 _EDITIONS_SHOWN = 30
+#: more than a long life has
+_EDITIONS_MAX = 40_000
 _PAUSES = {"7": "a week", "14": "two weeks", "30": "a month", "90": "three months"}
 #: what was just done → what the page says about it
 _DONE = {
@@ -163,10 +165,11 @@ def _page(
     done: str = "",
 ) -> Response:
     wishes = desk.accounts.wishes(subscriber.id)
+    shown, all_shown = _EDITIONS_SHOWN, request.query_params.get("editions") == "all"
     with desk.store.read() as tx:
         topics = tuple(topics_by_slug(tx).values())
         examples = _examples(items_by_key(tx, _example_keys(wishes)), wishes)
-        editions = past_editions(tx, subscriber.id, limit=_EDITIONS_SHOWN)
+        editions = past_editions(tx, subscriber.id, limit=_EDITIONS_MAX if all_shown else shown + 1)
         wanted = signups.move_wanted(tx, subscriber.id)
     if form is None:
         view = stored_form(subscriber, wishes, topics)
@@ -187,7 +190,11 @@ def _page(
         problems=tuple(map(sentence, problems)),
         done=done,
         examples=examples,
-        editions=[(e, desk.below(desk.links.edition(e.id))) for e in editions],
+        editions=[
+            (e, desk.below(desk.links.edition(e.id)))
+            for e in (editions if all_shown else editions[:shown])
+        ],
+        has_older=not all_shown and len(editions) > shown,
         wanted=wanted,
         preview=_preview(desk, subscriber),
         **_paths(desk, subscriber),

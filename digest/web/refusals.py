@@ -16,13 +16,42 @@ def sentence(text: str) -> str:
 class Refused(BadInput):
     """A request that is not acted on. `title` and the text are for the person who sent it."""
 
-    def __init__(self, title: str, text: str, *, status: int = 400, link: str = "/") -> None:
+    def __init__(
+        self,
+        title: str,
+        text: str,
+        *,
+        status: int = 400,
+        link: str = "/",
+        link_text: str = "To the front page",
+    ) -> None:
         super().__init__(text)
         self.title = title
         self.text = text
         self.status = status
         #: where to go from here, below the site's address
         self.link = link
+        self.link_text = link_text
+
+
+def used_up() -> Refused:
+    return Refused(
+        "This link has done its work",
+        "If you have pressed its button before, all is settled. Else its subscription does not"
+        " exist any more, and nothing of it is kept.",
+        status=404,
+    )
+
+
+def no_question(days: int) -> Refused:
+    return Refused(
+        "This link does not work",
+        f"It was cut off in your mail program, or its time is over: it is good for {days} days."
+        " Open it again from the mail, as a whole, or sign up once more.",
+        status=404,
+        link="/subscribe",
+        link_text="Sign up again",
+    )
 
 
 def too_large() -> Refused:

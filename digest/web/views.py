@@ -102,9 +102,9 @@ def pick_view(
     )
 
 
-def candidate_view(candidate: Candidate) -> PaperView:
+def candidate_view(candidate: Candidate, *, position: int | None = None) -> PaperView:
     """An item that was found, not picked."""
-    return _view(candidate.wording, candidate.standings)
+    return _view(candidate.wording, candidate.standings, position=position)
 
 
 def entry_view(entry: Entry, *, level: int = LONG) -> PaperView:
