@@ -249,10 +249,13 @@ def test_the_keyboard_alone_gets_a_reader_to_the_papers(chromium: Any, live: Liv
 
 
 def test_pages_print_without_navigation_and_forms(chromium: Any, live: Live) -> None:
-    with visitor(chromium, live, width=DESK) as page:
+    with visitor(chromium, live, width=DESK, scheme="dark") as page:
         page.goto(live.url)
         page.emulate_media(media="print")
 
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == (
+            "rgb(255, 255, 255)"
+        )
         assert not page.locator(".join").is_visible()
         assert not page.locator(".masthead nav").is_visible()
         assert page.locator(".title").first.is_visible()

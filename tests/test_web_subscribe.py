@@ -163,6 +163,21 @@ def test_a_preview_without_interests_shows_what_is_rising_and_says_so(site: Site
     assert "You named no interests yet: this is what is rising." in answer.text
 
 
+def test_a_preview_says_which_named_papers_are_not_here(site: Site) -> None:
+    known = site.send("/subscribe", do="preview", likes="https://arxiv.org/abs/2603.90417v2")
+    both = site.send(
+        "/subscribe", do="preview", likes="2603.90417\nhttps://arxiv.org/pdf/2401.99999"
+    )
+    unknown = site.send("/subscribe", do="preview", likes="2401.99999")
+
+    assert "would match" in known.text
+    assert "Not in the archive" not in known.text
+    assert "would match" in both.text
+    assert "Not in the archive yet: 2401.99999." in both.text
+    assert "named no interests" not in unknown.text
+    assert "Not in the archive yet: 2401.99999." in unknown.text
+
+
 def test_the_live_sentence_counts_what_would_match(site: Site) -> None:
     token = html.fromstring(site.get("/subscribe").text).xpath("//input[@name='form']/@value")[0]
 

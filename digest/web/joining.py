@@ -117,7 +117,8 @@ def match(desk: Desk, request: Request, form: Form) -> Response:
     if wanted.problems:
         return JSONResponse({"sentence": sentence(wanted.problems[0])})
     profile, days = _profile(desk, wanted)
-    text = match_sentence(profile, desk.stand.pool(desk.app.now()), days=days)
+    unknown = _unknown(wanted, profile)
+    text = match_sentence(profile, desk.stand.pool(desk.app.now()), days=days, unknown=unknown)
     return JSONResponse({"sentence": text})
 
 
@@ -138,7 +139,17 @@ def make_preview(desk: Desk, wanted: Wanted) -> Preview:
     """The edition that these choices would give now."""
     profile, days = _profile(desk, wanted)
     limit = wanted.choices.max_items or desk.settings.edition.max_items
-    return preview(profile, desk.stand.pool(desk.app.now()), limit=limit, days=days)
+    unknown = _unknown(wanted, profile)
+    return preview(
+        profile, desk.stand.pool(desk.app.now()), limit=limit, days=days, unknown=unknown
+    )
+
+
+def _unknown(wanted: Wanted, profile: Profile) -> tuple[str, ...]:
+    """Keys of the liked papers that no source has listed."""
+    here = {example.key for example in profile.liked}
+    liked = (wish.value for wish in wanted.wishes if wish.kind is InterestKind.LIKE)
+    return tuple(key for key in liked if key not in here)
 
 
 def _profile(desk: Desk, wanted: Wanted) -> tuple[Profile, float]:

@@ -5,6 +5,7 @@ Works on the pool of the moment; nothing is stored. Used before anybody gives an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +16,8 @@ from digest.web.views import LONG, PaperView, pick_view
 
 #: matches beyond that are not counted
 _COUNTED_MAX = 200
+#: papers that are named as missing
+_UNKNOWN_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,19 +32,41 @@ class Preview:
 
 
 def preview(
-    profile: Profile, pool: Pool, *, limit: int, days: float, seen: frozenset[int] = frozenset()
+    profile: Profile,
+    pool: Pool,
+    *,
+    limit: int,
+    days: float,
+    seen: frozenset[int] = frozenset(),
+    unknown: Sequence[str] = (),
 ) -> Preview:
-    """What the profile's next edition would hold; the pool spans `days` days."""
+    """What the profile's next edition would hold; the pool spans `days` days.
+
+    `unknown` are keys of liked papers that no source has listed.
+    """
     ranking = pool.pick(profile, limit=limit, seen=seen, rising=0)
+    note = "this is what is rising" if unknown and profile.is_empty else ranking.note or ""
     return Preview(
         papers=tuple(pick_view(p, pool.candidate(p.item_id), level=LONG) for p in ranking.picks),
-        sentence=match_sentence(profile, pool, days=days),
-        note=ranking.note or "",
+        sentence=match_sentence(profile, pool, days=days, unknown=unknown),
+        note=note,
     )
 
 
-def match_sentence(profile: Profile, pool: Pool, *, days: float) -> str:
-    """How many papers a day would match, in words."""
+def match_sentence(
+    profile: Profile, pool: Pool, *, days: float, unknown: Sequence[str] = ()
+) -> str:
+    """How many papers a day would match, in words; and which of those named are not here."""
+    known = _match_sentence(profile, pool, days=days)
+    if not unknown:
+        return known
+    names = ", ".join(key.removeprefix("arxiv:") for key in unknown[:_UNKNOWN_NAMED])
+    more = f" and {len(unknown) - _UNKNOWN_NAMED} more" if len(unknown) > _UNKNOWN_NAMED else ""
+    missing = f"Not in the archive yet: {names}{more}. It counts from the day a source lists it."
+    return missing if profile.is_empty else f"{known} {missing}"
+
+
+def _match_sentence(profile: Profile, pool: Pool, *, days: float) -> str:
     if profile.is_empty:
         return "Choose a topic or write a line, and this will say how much would match."
     matches = len(pool.pick(profile, limit=_COUNTED_MAX, rising=0).picks)
