@@ -36,12 +36,12 @@ class _Talk(SMTP):
 
     def __init__(self, server: AiosmtpdServer, talks: set[_Talk]) -> None:
         super().__init__(
-            self,
+            _Hooks(),
             hostname="aiosmtpd.test",
             loop=asyncio.get_running_loop(),
             enable_SMTPUTF8="SMTPUTF8" in server._extensions,
             tls_context=server._tls,
-            authenticator=self._authenticate if server._login else None,
+            authenticator=self._check_login if server._login else None,
         )
         self._server = server
         self._talks = talks
@@ -101,8 +101,8 @@ class _Talk(SMTP):
 
         await self._usual_unless("DATA", arg, usual)
 
-    async def handle_DATA(self, server: SMTP, session: object, envelope: Any) -> str:
-        """aiosmtpd's hook for a whole message; the handler of a talk is the talk itself."""
+    async def take(self, envelope: Any) -> str:
+        """The answer to a whole message."""
         try:
             said = await self._ask("END", "")
         except _CutAfter as cut:
@@ -172,11 +172,18 @@ class _Talk(SMTP):
                 )
             )
 
-    def _authenticate(self, server: Any, session: Any, envelope: Any, *login: Any) -> AuthResult:
+    def _check_login(self, server: Any, session: Any, envelope: Any, *login: Any) -> AuthResult:
         mechanism, given = login
         assert isinstance(given, LoginPassword), mechanism
         tried = (given.login.decode(), given.password.decode())
-        return AuthResult(success=tried == self._server._login)
+        return AuthResult(success=tried == self._server._login, handled=False)
+
+
+class _Hooks:
+    """What aiosmtpd asks when a message is whole."""
+
+    async def handle_DATA(self, server: _Talk, session: object, envelope: Any) -> str:
+        return await server.take(envelope)
 
 
 class _CutAfter(Exception):

@@ -235,7 +235,7 @@ def test_an_answer_that_is_lost_is_sent_again_the_same(sending: Sending, act: Ac
     sending.deliver()
 
     assert sending.world.states() == {"sent": COUNT - 1, "deferred": 1}
-    assert sending.rows_in(OutboxState.DEFERRED) == ["temporary: connection"]
+    assert sending.rows_in(OutboxState.DEFERRED) == ["the relay's answer was lost"]
     assert len(sending.server.received) == COUNT
     sending.go_on()
     assert len(sending.server.received) == COUNT + 1

@@ -9,7 +9,7 @@ import logging
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from digest.clock import uptime_s
 from digest.counting import Case, note_failure
@@ -122,12 +122,8 @@ def _note(tx: Transaction, row: Claimed, failure: Failure, now: datetime) -> Non
         subscriber=subscriber,
         failure=failure,
         outbox_id=row.id,
-        fingerprint=f"outbox:{row.id}:{row.attempts}",
+        # an operator who has it sent again begins to count its attempts anew
+        fingerprint=f"outbox:{row.id}:{row.first_tried_at.isoformat()}:{row.attempts}",
         evidence=failure.diagnostic.encode(),
     )
     note_failure(tx, case, now=now)
-
-
-def longest_wait(tx: Transaction) -> timedelta | None:
-    """How long until every message that is on the wire now has come back or been settled."""
-    return claims.last_lease_end(tx)

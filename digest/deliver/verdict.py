@@ -18,6 +18,7 @@ _RETRY_FIRST = timedelta(minutes=5)
 _RETRY_MAX = timedelta(hours=3)
 _LATE = "too late: not handed over within 20 h"
 _GAVE_UP = "gave up: no success within 20 h"
+_LOST = "the relay's answer was lost"
 
 #: 5.1.x that speak of our own address, not of the reader's (RFC 3463)
 _OUR_OWN = ("5.1.7", "5.1.8")
@@ -35,9 +36,11 @@ def decide(outcome: Outcome, row: Claimed, now: datetime, *, resend: bool) -> Se
     match outcome.fate:
         case Fate.ACCEPTED:
             return Settlement(id=row.id, state=OutboxState.SENT, answer=answer)
-        case Fate.UNKNOWN if not resend:
-            reason = "the relay's answer was lost"
-            return Settlement(id=row.id, state=OutboxState.UNCERTAIN, reason=reason, answer=answer)
+        case Fate.UNKNOWN if resend:
+            return later(row, now, reason=_LOST, answer=answer)
+        case Fate.UNKNOWN:
+            state = OutboxState.UNCERTAIN
+            return Settlement(id=row.id, state=state, reason=_LOST, answer=answer)
         case Fate.PERMANENT if not _is_ours(outcome):
             reason = f"refused: {outcome.status or outcome.code or 'by us'}"
             return Settlement(id=row.id, state=OutboxState.FAILED, reason=reason, answer=answer)

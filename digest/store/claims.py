@@ -263,11 +263,3 @@ def release_stale(
         )
         count += done.rowcount
     return count
-
-
-def last_lease_end(tx: Connection) -> timedelta | None:
-    """How long the longest lease of any sender still lasts; None when nothing is on the wire."""
-    last = tx.execute(
-        select(func.max(outbox.c.lease_until)).where(OPEN, outbox.c.state == OutboxState.SENDING)
-    ).scalar()
-    return None if last is None else last - db_now(tx)
