@@ -294,9 +294,9 @@ def test_a_server_that_says_one_byte_at_a_time_is_heard_out(store: Store) -> Non
 def test_an_answer_without_end_is_not_waited_for_for_ever(
     store: Store, verb: str, act: Act
 ) -> None:
-    impatient = replace(OPTIONS, timeout_s=0.2)
+    impatient = replace(OPTIONS, timeout_s=0.7)
     with ScriptedServer(once(verb, act, turn=1)) as server:
-        sending = Sending(store, server, COUNT, options=impatient)
+        sending = Sending(store, server, 3, options=impatient)
         sending.deliver()
         sending.options = OPTIONS
         sending.go_on()
