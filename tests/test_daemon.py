@@ -15,11 +15,12 @@ import pytest
 from sqlalchemy import select, text, update
 
 from digest.store.migrate import open_store
-from digest.store.schema import item, outbox, subscriber
+from digest.store.schema import embedding, item, outbox, subscriber
 from tests.cli_pieces import CONFIG
 from tests.collect_pieces import api_item
 from tests.daemon_process import PATIENCE_S, Daemon
 from tests.listing_server import ReplayServer, silence, status
+from tests.model_files import write_onnx
 from tests.store_pieces import add_person, count
 
 pytestmark = pytest.mark.slow
@@ -99,6 +100,24 @@ def test_it_collects_makes_editions_delivers_and_stops_when_asked(site: Site) ->
     with site.store.read() as tx:
         due = tx.execute(select(subscriber.c.next_edition_at)).scalars().all()
     assert min(due) > datetime.now(UTC)
+
+
+def test_what_it_collects_gets_vectors_as_soon_as_there_is_a_model(site: Site) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra `semantic` is not installed")
+    folder = site.folder / "model"
+    folder.mkdir()
+    with (site.folder / "config.toml").open("a") as settings:
+        settings.write('\n[rank]\nmodel = "model"\n')
+    daemon = site.start()
+    daemon.wait_until(lambda: count(site.store, item) == 60)
+    daemon.wait_until(lambda: "words alone" in daemon.said)
+
+    write_onnx(folder)
+    daemon.wait_until(lambda: count(site.store, embedding) > 0)
+
+    assert daemon.stop()[0] == 0
+    assert "Traceback" not in daemon.said
+    assert daemon.said.count("compared by words alone") == 1
 
 
 def test_after_a_start_it_reads_the_lists_before_it_makes_editions(site: Site) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from digest.embed.meaning import find_folder
 from digest.store import Store, embeddings
 from digest.store.schema import embedding
 from digest.text import text_key
+from tests.cli_pieces import CONFIG
 from tests.model_files import WORDS, write_onnx
 from tests.store_pieces import DAY, HOUR, NOW, count, merge, paper
 
@@ -203,3 +206,31 @@ def test_words_of_nobody_are_forgotten_after_a_month(store: Store, model: Path) 
     at[0] = NOW + 31 * DAY
     assert catching.forget_unused() == 1
     assert count(store, embedding) == 1
+
+
+# -- what it costs those who do not need it
+
+
+@pytest.mark.parametrize(
+    ("command", "loads"),
+    [("topics list", False), ("report", False), ("sources", False), ("search robot", True)],
+)
+def test_only_commands_that_compare_meanings_load_the_model(
+    tmp_path: Path, command: str, loads: bool
+) -> None:
+    write_onnx(tmp_path / "model")
+    (tmp_path / "config.toml").write_text(f'{CONFIG}\n[rank]\nmodel = "model"\n')
+    program = (
+        "import sys; from digest.cli import run; code = run(sys.argv[1:]);"
+        " print(code, [n for n in ('onnxruntime', 'tokenizers') if n in sys.modules])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, *command.split()],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.splitlines()[-1] == f"0 {['onnxruntime', 'tokenizers'] if loads else []}"

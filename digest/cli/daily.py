@@ -142,12 +142,15 @@ def collect(
     as_json: AsJson = False,
 ) -> None:
     """One pass over the sources that are due, or over the named ones now."""
+    from digest.embed.meaning import RECENT
+
     # what went wrong is printed below, as the result that it is
     logging.getLogger("digest.collect").setLevel(logging.ERROR)
     with opened(config, at) as parts:
         now = parts.now()
         collector = parts.collector
         reports = collector.collect_named(sources, now) if sources else collector.collect_due(now)
+        parts.meaning.catch_up(RECENT)
     if as_json:
         print_json(
             [

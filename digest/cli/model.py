@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from digest.app import App
     from digest.embed.known import KnownModel, ModelFile
 
-#: vectors made at once, so that the next edition has them; the daemon does the rest by itself
-_AT_ONCE = 3_000
 _PORTION = 32
 
 model = typer.Typer(help="The embedding model.", no_args_is_help=True)
@@ -65,13 +63,15 @@ def fetch_model(parts: App, wanted: KnownModel, url: str | None) -> None:
 
 
 def _make_vectors(parts: App, name: str) -> None:
+    from digest.embed.meaning import RECENT
+
     vectors = parts.meaning.vectors()
     if vectors is None:
         setting = parts.settings.rank.model
         say(f'[rank] model is "{setting}", so {name} is not in use; "auto" would use it')
         return
     lacking = parts.meaning.count_lacking()
-    at_once = min(lacking, _AT_ONCE)
+    at_once = min(lacking, RECENT)
     with _bar(at_once, "vectors") as bar:
         made = 0
         while made < at_once and (new := parts.meaning.catch_up(min(_PORTION, at_once - made))):

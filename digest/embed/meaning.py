@@ -20,6 +20,8 @@ from digest.store import Store, embeddings
 
 log = logging.getLogger(__name__)
 
+#: the newest items, which editions look at and learn from; commands see to these at once
+RECENT = 3_000
 #: vectors of other models deleted in one transaction
 _DELETED_AT_ONCE = 5_000
 #: items of a transaction that was slow to end are told as of its beginning
