@@ -26,8 +26,9 @@ from digest.model import (
 )
 from digest.rank import Asked, Explanation, Pool, Ranker, RankSettings
 from digest.slots import Slots, plan_slots
-from digest.store import Store, catalogue, outbox, people
+from digest.store import Store, catalogue, outbox
 from digest.store import editions as shelf
+from digest.store.profiles import profiles_of
 from digest.store.shelving import EditionWriter
 
 log = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ class Editor:
     def preview(self, subscriber: Subscriber, now: datetime) -> tuple[Edition, str | None]:
         """The edition this person would get now, and why it is empty when it is."""
         with self._store.read() as tx:
-            profile = people.profiles(tx, [subscriber.id])[subscriber.id]
+            profile = profiles_of(tx, [subscriber.id])[subscriber.id]
             seen = shelf.seen_items(tx, [subscriber.id]).get(subscriber.id, set())
         return self.edition_for(subscriber, profile, self.pool(now), seen=seen, now=now)
 
@@ -120,7 +121,7 @@ class Editor:
     ) -> tuple[Explanation, shelf.PastPick | None]:
         """Why an item would be picked for a person now, or not; and how it was, if it once was."""
         with self._store.read() as tx:
-            profile = people.profiles(tx, [subscriber.id])[subscriber.id]
+            profile = profiles_of(tx, [subscriber.id])[subscriber.id]
             seen = shelf.seen_items(tx, [subscriber.id]).get(subscriber.id, set())
             past = shelf.past_pick(tx, subscriber.id, item_id)
         pool = self.pool(now)
@@ -146,7 +147,7 @@ class Editor:
         served = [s for s, slots in planned if slots.due is not None and not _is_paused(s, slots)]
         ids = [subscriber.id for subscriber in served]
         with self._store.read() as tx:
-            profiles = people.profiles(tx, ids)
+            profiles = profiles_of(tx, ids)
             seen = shelf.seen_items(tx, ids, among=entries.pool.item_ids)
         asked = [_asked(s, profiles[s.id], seen.get(s.id, ())) for s in served]
         rankings = dict(zip(ids, entries.pool.pick_many(asked), strict=True))

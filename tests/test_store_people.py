@@ -8,6 +8,7 @@ from digest.addresses import parse_address
 from digest.enrol import Choices, Enrolment
 from digest.model import InterestKind, Status
 from digest.store import Store, people
+from digest.store.profiles import profiles_of
 from tests.enrol_pieces import (
     ANN,
     CHOSEN,
@@ -46,7 +47,7 @@ def test_profiles_have_topics_and_liked_papers_looked_up(
     )
 
     with store.read() as tx:
-        found = people.profiles(tx, [1, 99])
+        found = profiles_of(tx, [1, 99])
 
     profile = found[1]
     assert [t.slug for t in profile.topics] == ["vision"]

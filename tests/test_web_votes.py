@@ -56,11 +56,10 @@ def test_the_last_word_counts_and_can_be_taken_back(site: Site) -> None:
 def test_a_vote_changes_what_comes_next(site: Site) -> None:
     """The same reader is asked twice, before and after disliking everything about its topic."""
     from digest.account import Vote
-    from digest.store import people
 
     def scores() -> dict[int, float]:
         with site.app.store.read() as tx:
-            profile = people.profiles(tx, [MARA])[MARA]
+            profile = profiles_of(tx, [MARA])[MARA]
         picks = site.app.editor.pool(NOW).pick(profile, limit=60).picks
         return {pick.item_id: pick.score for pick in picks}
 

@@ -68,10 +68,13 @@ def hold_due(tx: Connection, expected: Mapping[int, datetime]) -> set[int]:
 
 def set_next_due(tx: Connection, next_due: Mapping[int, datetime | None]) -> None:
     """Write when each subscriber's next edition is due."""
-    rows = [{"row_id": i, "due": due} for i, due in sorted(next_due.items())]
-    if rows:
-        mine = subscriber.c.id == bindparam("row_id")
-        tx.execute(update(subscriber).where(mine).values(next_edition_at=bindparam("due")), rows)
+    together: dict[datetime | None, list[int]] = defaultdict(list)
+    for subscriber_id, due in sorted(next_due.items()):
+        together[due].append(subscriber_id)
+    for due, ids in together.items():
+        for batch in batches(ids):
+            mine = subscriber.c.id.in_(batch)
+            tx.execute(update(subscriber).where(mine).values(next_edition_at=due))
 
 
 def seen_items(

@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 
 from digest.model import MessageKind, OutboxState
+from digest.store.bulk import insert_tuples
 from digest.store.items import batches
 from digest.store.schema import OPEN, outbox
 
@@ -43,28 +44,34 @@ class NewMessage:
     due_at: datetime
 
 
+_NAMES = (
+    "kind", "subscriber_id", "edition_id", "dedupe_key", "message_id", "state", "reason", "due_at",
+    "created_at", "not_before", "attempts", "settled_at", "answer",
+)  # fmt: skip
+_COLUMNS = tuple(outbox.c[name] for name in _NAMES)
+
+
 def add_messages(tx: Connection, messages: Sequence[NewMessage], *, now: datetime) -> None:
     """Put rows into the outbox. A dedupe key that is there already is an error of the caller."""
     rows = [
-        {
-            "kind": m.kind,
-            "subscriber_id": m.subscriber_id,
-            "edition_id": m.edition_id,
-            "dedupe_key": m.dedupe_key,
-            "message_id": m.message_id,
-            "state": m.state,
-            "reason": m.reason,
-            "answer": m.detail,
-            "due_at": m.due_at,
-            "created_at": now,
-            "not_before": now,
-            "settled_at": now if m.state.is_final else None,
-            "attempts": 0,
-        }
+        (
+            m.kind.value,
+            m.subscriber_id,
+            m.edition_id,
+            m.dedupe_key,
+            m.message_id,
+            m.state.value,
+            m.reason,
+            m.due_at,
+            now,
+            now,
+            0,
+            now if m.state.is_final else None,
+            m.detail,
+        )
         for m in messages
     ]
-    if rows:
-        tx.execute(insert(outbox), rows)
+    insert_tuples(tx, _COLUMNS, rows)
 
 
 def known_keys(tx: Connection, dedupe_keys: Sequence[str]) -> set[str]:

@@ -13,18 +13,20 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from digest.clock import parse_send_at
 from digest.model import (
     Cadence,
-    Example,
     InterestKind,
     MessageKind,
-    Profile,
     Status,
     Subscriber,
-    Topic,
 )
 from digest.store.embeddings import forget_texts
-from digest.store.items import batches, items_by_key
-from digest.store.schema import consent, interest, outbox, subscriber, suppression
-from digest.store.topics import topics_by_slug
+from digest.store.items import batches
+from digest.store.schema import (
+    consent,
+    interest,
+    outbox,
+    subscriber,
+    suppression,
+)
 from digest.store.upsert import insert_new
 from digest.text import text_key
 
@@ -192,50 +194,6 @@ def wishes_of(
             wish = Wish(kind=InterestKind(row.kind), value=row.value)
             found[row.subscriber_id].append((wish, row.created_at))
     return found
-
-
-def profiles(tx: Connection, subscriber_ids: Sequence[int]) -> dict[int, Profile]:
-    """What each of them wants, with topics and liked papers looked up.
-
-    A topic or paper that is gone is left out: it cannot attract anything any more.
-    """
-    wishes = wishes_of(tx, subscriber_ids)
-    topics = topics_by_slug(tx)
-    liked = {
-        wish.value
-        for lines in wishes.values()
-        for wish, _ in lines
-        if wish.kind in (InterestKind.LIKE, InterestKind.DISLIKE)
-    }
-    papers = {key: (found.title, found.abstract) for key, found in items_by_key(tx, liked).items()}
-    return {i: _profile(wishes.get(i, []), topics, papers) for i in subscriber_ids}
-
-
-def _profile(
-    wishes: Sequence[tuple[Wish, datetime]],
-    topics: Mapping[str, Topic],
-    papers: Mapping[str, tuple[str, str]],
-) -> Profile:
-    def values(kind: InterestKind) -> tuple[str, ...]:
-        return tuple(wish.value for wish, _ in wishes if wish.kind is kind)
-
-    def examples(kind: InterestKind) -> tuple[Example, ...]:
-        return tuple(
-            Example(key=w.value, title=papers[w.value][0], abstract=papers[w.value][1], at=at)
-            for w, at in sorted(wishes, key=lambda line: line[1])
-            if w.kind is kind and w.value in papers
-        )
-
-    return Profile(
-        topics=tuple(topics[s] for s in values(InterestKind.TOPIC) if s in topics),
-        texts=values(InterestKind.TEXT),
-        keywords=values(InterestKind.KEYWORD),
-        excluded=values(InterestKind.EXCLUDE),
-        authors=values(InterestKind.AUTHOR),
-        categories=values(InterestKind.CATEGORY),
-        liked=examples(InterestKind.LIKE),
-        disliked=examples(InterestKind.DISLIKE),
-    )
 
 
 # --- consent and suppression

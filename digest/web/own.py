@@ -22,11 +22,12 @@ from digest.errors import BadInput
 from digest.model import InterestKind, Item, Status, Subscriber
 from digest.signup import PER_MOVER, Sender, Taken
 from digest.store import editions as shelf
-from digest.store import people, signups
+from digest.store import signups
 from digest.store.items import items_by_key
 from digest.store.mine import past_editions
 from digest.store.pages import archive_begin
 from digest.store.people import Wish
+from digest.store.profiles import profiles_of
 from digest.store.topics import topics_by_slug
 from digest.tokens import Purpose
 from digest.web.choosing import lines, read_choices, stored_form, typed_form
@@ -243,7 +244,7 @@ def _preview(desk: Desk, subscriber: Subscriber) -> Preview | None:
         return None
     now = desk.app.now()
     with desk.store.read() as tx:
-        profile = people.profiles(tx, [subscriber.id])[subscriber.id]
+        profile = profiles_of(tx, [subscriber.id])[subscriber.id]
         seen = shelf.seen_items(tx, [subscriber.id]).get(subscriber.id, set())
         begin = archive_begin(tx)
     return preview(
