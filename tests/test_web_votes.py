@@ -56,6 +56,7 @@ def test_the_last_word_counts_and_can_be_taken_back(site: Site) -> None:
 def test_a_vote_changes_what_comes_next(site: Site) -> None:
     """The same reader is asked twice, before and after disliking everything about its topic."""
     from digest.account import Vote
+    from digest.store.profiles import profiles_of
 
     def scores() -> dict[int, float]:
         with site.app.store.read() as tx:

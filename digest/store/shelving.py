@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from digest.model import Edition, Entry, Reason, Wording
+from digest.model import Edition, Entry, Reason, Section, Wording
 from digest.store.bulk import insert_tuples
 from digest.store.engine import json_text
 from digest.store.items import batches
@@ -56,44 +56,56 @@ class EditionWriter:
             return []
         rows = [{name: getattr(e, name) for name in _EDITION_NAMES} for e in made]
         ids: list[int] = list(tx.execute(_ADD_EDITIONS, rows).scalars())
-        wording_ids = self._wording_ids(
-            tx, {entry.wording for e in made for entry in (*e.entries, *e.rising)}
-        )
-        insert_tuples(
-            tx,
-            _PICK_COLUMNS,
-            [
-                self._pick_row(edition_id, e.subscriber_id, entry, wording_ids)
-                for edition_id, e in zip(ids, made, strict=True)
-                for entry in (*e.entries, *e.rising)
-            ],
-        )
+        # by identity: most records are shared, and hashing one costs more than its row
+        wordings = {id(w): w for e in made for w in _wordings_of(e)}
+        wording_ids = self._wording_ids(tx, set(wordings.values()))
+        known = {at: wording_ids[record] for at, record in wordings.items()}
+        told: dict[int, str] = {}
+        picks: list[tuple[Any, ...]] = []
+        for edition_id, e in zip(ids, made, strict=True):
+            for section, entries in ((Section.PICK, e.entries), (Section.RISING, e.rising)):
+                head = edition_id, section.value, e.subscriber_id
+                picks += [self._pick_row(*head, entry, known, told) for entry in entries]
+        insert_tuples(tx, _PICK_COLUMNS, picks)
         return ids
 
     def _pick_row(
-        self, edition_id: int, subscriber_id: int, entry: Entry, wording_ids: dict[Wording, int]
+        self,
+        edition_id: int,
+        section: str,
+        subscriber_id: int,
+        entry: Entry,
+        known: dict[int, int],
+        told: dict[int, str],
     ) -> tuple[Any, ...]:
         chosen = entry.pick
         parts = chosen.parts
         return (
             edition_id,
-            chosen.section.value,
+            section,
             chosen.position,
             subscriber_id,
             chosen.item_id,
-            wording_ids[entry.wording],
+            known[id(entry.wording)],
             chosen.score,
             parts.match,
             parts.trend,
             parts.freshness,
-            self._shown(entry),
+            self._shown(entry, told),
         )
 
-    def _shown(self, entry: Entry) -> str:
+    def _shown(self, entry: Entry, told: dict[int, str]) -> str:
         """Reasons and numbers, the same text for all readers who saw the same."""
-        reasons = ",".join([self._reason(reason) for reason in entry.pick.reasons])
+        reasons = []
+        for reason in entry.pick.reasons:
+            text = told.get(id(reason))
+            if text is None:
+                text = told[id(reason)] = self._reason(reason)
+            reasons.append(text)
+        votes, comments, stars = entry.votes, entry.comments, entry.stars
         return (
-            f"[[{reasons}],{_number(entry.votes)},{_number(entry.comments)},{_number(entry.stars)}]"
+            f"[[{','.join(reasons)}],{'null' if votes is None else votes},"
+            f"{'null' if comments is None else comments},{'null' if stars is None else stars}]"
         )
 
     def _reason(self, reason: Reason) -> str:
@@ -125,8 +137,8 @@ class EditionWriter:
         return known
 
 
-def _number(number: int | None) -> str:
-    return "null" if number is None else str(number)
+def _wordings_of(made: Edition) -> list[Wording]:
+    return [entry.wording for entry in (*made.entries, *made.rising)]
 
 
 def _known_prints(tx: Connection, prints: Iterable[str]) -> dict[str, int]:
