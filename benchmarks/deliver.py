@@ -262,7 +262,7 @@ def build(people: int, items: int) -> int:
         f" {times:.1f} x cheaper, {verdict(times, 12)};"
         f" {'reached' if statistics.median(ours) <= 0.3 else 'SHORT'} <= 0.30 ms"
     )
-    signed = _json_of("signing.py", "--size", str(measured["octets"]))
+    signed = _json_of("signing.py", "--items", str(items))
     ours, bare = (signed[name] for name in (signing.OURS, signing.BARE))
     ratios = [mine / theirs for mine, theirs in zip(ours, bare, strict=True)]
     told = "reached" if statistics.median(ratios) <= 1.5 else "SHORT"
