@@ -10,10 +10,13 @@ Source: measured in benchmarks/compose.py; rendering whole costs ten times as mu
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from itertools import chain, zip_longest
+from operator import itemgetter
+from typing import NamedTuple
 
 from digest.compose.cache import Cache
 from digest.compose.links import vote_query
@@ -41,9 +44,10 @@ from digest.model import Section, Wording
 #: octets of fragments kept for one part: enough for some thousand items
 CACHE_OCTETS_MAX = 24_000_000
 _FRAMES_MAX = 128
-#: names of the slots of the why-line; more reasons than that make no sentence
-_LEADS = tuple(b"lead%d" % at for at in range(REASONS_MAX))
-_SUBJECTS = tuple(b"subject%d" % at for at in range(REASONS_MAX))
+#: the slots of an item, in the order in which its values are given; the last two for each reason
+_SLOTS = ("position", "more", "less", "why")
+_REASON_SLOTS = tuple(f"{part}{n}" for n in range(REASONS_MAX) for part in ("lead", "subject"))
+_PLACES = {name: at for at, name in enumerate((*_SLOTS, *_REASON_SLOTS))}
 #: a frame is rendered with that many items of a list, to see what stands between them
 _PROBES = 2
 
@@ -52,15 +56,24 @@ class NotAssembled(DigestError):
     """A page of these templates cannot be put together from fragments."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fragment:
-    """Encoded text with named places."""
+class Fragment(NamedTuple):
+    """An item's encoded text with places for its reader's values."""
 
-    #: filled by bytes formatting: %(name)b
+    #: filled by bytes formatting, %b for each place
     pattern: bytes
+    #: takes what belongs in the places, in their order, out of an item's values
+    choose: Callable[[Sequence[bytes]], bytes | tuple[bytes, ...]]
     #: whether the why-line as one text, or its reasons one by one, are in it
     has_why: bool
     has_reasons: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surround:
+    """Encoded text around items with named places."""
+
+    #: filled by bytes formatting: %(name)b
+    pattern: bytes
 
     def fill(self, values: Mapping[bytes, bytes]) -> bytes:
         """The text with these values; raises NotAssembled when one is missing."""
@@ -75,7 +88,7 @@ class Frame:
     """What stands around the items of a page."""
 
     #: pieces before, between and after: pieces[0], list, pieces[1], list, … pieces[-1]
-    pieces: tuple[Fragment, ...]
+    pieces: tuple[Surround, ...]
     #: the lists in the order of the page
     sections: tuple[Section, ...]
     #: what stands between two items, for each list
@@ -132,27 +145,40 @@ class Assembler:
 
     def _fill_all(self, on: date, items: Sequence[Placed], base: bytes) -> list[bytes]:
         """One reader's versions of the items of a list."""
-        get, fill = self._fragments.get, self._fill
+        get = self._fragments.get
         fragments = [get(placed.shared) for placed in items]
         if None in fragments:
             missing = [p.shared for p, f in zip(items, fragments, strict=True) if f is None]
             made = self._make_fragments(on, missing)
-            return [fill(get(p.shared) or made[p.shared], p, base) for p in items]
-        return [fill(f, p, base) for f, p in zip(fragments, items, strict=True) if f is not None]
+            fragments = [f or made[p.shared] for p, f in zip(items, fragments, strict=True)]
+        place, fill = self._encode_place, self._fill
+        return [
+            fill(fragment, *place(position), reasons, base)
+            for fragment, (_, position, reasons) in zip(fragments, items, strict=True)
+            if fragment is not None
+        ]
 
-    def _fill(self, fragment: Fragment, placed: Placed, base: bytes) -> bytes:
+    def _fill(
+        self,
+        fragment: Fragment,
+        position: bytes,
+        up: bytes,
+        down: bytes,
+        reasons: Sequence[ReasonView],
+        base: bytes,
+    ) -> bytes:
         """One reader's version of an item."""
-        position, up, down = self._encode_place(placed.position)
-        values = {b"position": position, b"more": base + up, b"less": base + down}
-        if fragment.has_why:
-            values[b"why"] = self._encode(why_text(placed.reasons))
-        if fragment.has_reasons:
+        pattern, choose, has_why, has_reasons = fragment
+        why = self._encode(why_text(reasons)) if has_why else b""
+        values = [position, base + up, base + down, why]
+        if has_reasons:
             often = self._encode_often
-            for lead, subject, reason in zip(_LEADS, _SUBJECTS, placed.reasons, strict=False):
-                values[lead] = often(reason.lead)
-                if reason.subject:
-                    values[subject] = often(reason.subject)
-        return fragment.fill(values)
+            for reason in reasons:
+                values += (often(reason.lead), often(reason.subject))
+        try:
+            return pattern % choose(values)
+        except IndexError as error:
+            raise NotAssembled("an item shows the reasons of another") from error
 
     def _render_place(self, position: int) -> tuple[bytes, bytes, bytes]:
         """What depends on an item's place alone: its number and the ends of its vote links."""
@@ -185,7 +211,7 @@ class Assembler:
         waiting = {s: iter(lists[s]) for s in Section}
         made: dict[Shared, Fragment] = {}
         for section, text in zip(cut.sections, cut.items, strict=True):
-            item, fragment = next(waiting[section]), _compile(text)
+            item, fragment = next(waiting[section]), _compile_item(text)
             made[item] = fragment
             self._fragments.put(item, fragment, len(fragment.pattern))
         return made
@@ -214,23 +240,35 @@ def _frame(around: Sequence[str], sections: Sequence[Section]) -> Frame:
         between.append(around[at + 1])
         pieces.append(around[at + _PROBES])
     return Frame(
-        pieces=tuple(_compile(text) for text in pieces),
+        pieces=tuple(_compile_surround(text) for text in pieces),
         sections=tuple(order),
         between=tuple(encode_piece(text) for text in between),
     )
 
 
-def _compile(text: str) -> Fragment:
-    """A text with slots as an encoded pattern."""
+def _compile_item(text: str) -> Fragment:
+    """An item's text with slots as an encoded pattern."""
     literals, names = split_slots(text)
-    encoded = [literal.replace(b"%", b"%%") for literal in encode_literals(literals)]
-    for at, name in enumerate(names):
-        encoded[at] += b"%%(%s)b" % name.encode()
+    if unknown := [name for name in names if name not in _PLACES]:
+        raise NotAssembled(f"a template changes the value in slot {unknown[0]}")
     return Fragment(
-        pattern=b"".join(encoded),
+        pattern=_pattern(literals, [b"%b"] * len(names)),
+        choose=itemgetter(*[_PLACES[name] for name in names]) if names else lambda _: (),
         has_why="why" in names,
-        has_reasons=any(name.startswith(("lead", "subject")) for name in names),
+        has_reasons=any(_PLACES[name] >= len(_SLOTS) for name in names),
     )
+
+
+def _compile_surround(text: str) -> Surround:
+    """A text with slots, as above, by their names."""
+    literals, names = split_slots(text)
+    return Surround(pattern=_pattern(literals, [b"%%(%b)b" % name.encode() for name in names]))
+
+
+def _pattern(literals: list[str], places: Sequence[bytes]) -> bytes:
+    """Encoded texts with a place after each but the last."""
+    encoded = [literal.replace(b"%", b"%%") for literal in encode_literals(literals)]
+    return b"".join(chain.from_iterable(zip_longest(encoded, places, fillvalue=b"")))
 
 
 def _probe(shared: Shared) -> ItemView:
