@@ -27,7 +27,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,9 +84,9 @@ def send_digest(port: int, count: int, connections: int, content: bytes) -> None
             )
         return None
 
-    async def report(outcome: Outcome) -> None:
+    async def report(outcomes: Sequence[Outcome]) -> None:
         nonlocal accepted
-        accepted += outcome.fate is Fate.ACCEPTED
+        accepted += sum(outcome.fate is Fate.ACCEPTED for outcome in outcomes)
 
     options = TransportOptions(
         host="127.0.0.1", port=port, security="none", connections=connections

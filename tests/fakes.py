@@ -79,7 +79,7 @@ class ScriptedTransport:
     async def run(self, take: Take, report: Report, may_leave: MayLeave = always) -> None:
         while (envelope := await take()) is not None:
             self.taken.append(envelope)
-            await report(self._answer(envelope))
+            await report((self._answer(envelope),))
 
     @property
     def recipients(self) -> list[str]:

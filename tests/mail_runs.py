@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from digest.errors import TransportError
@@ -68,8 +68,8 @@ async def run_mail(
             run.taken.append(envelope.outbox_id)
         return envelope
 
-    async def report(outcome: Outcome) -> None:
-        run.outcomes.append(outcome)
+    async def report(outcomes: Sequence[Outcome]) -> None:
+        run.outcomes.extend(outcomes)
 
     try:
         # a run that hangs is a failed test, not a hung suite

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -314,8 +314,8 @@ def test_a_goodbye_while_idle_is_no_fault_of_the_next_message() -> None:
             await asyncio.wait_for(first_is_through.wait(), 10)
         return envelope
 
-    async def report(outcome: Outcome) -> None:
-        fates[outcome.outbox_id] = outcome.fate
+    async def report(outcomes: Sequence[Outcome]) -> None:
+        fates.update((outcome.outbox_id, outcome.fate) for outcome in outcomes)
         first_is_through.set()
 
     with ScriptedServer(rule) as server:

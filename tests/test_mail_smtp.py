@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -153,7 +154,7 @@ def test_a_take_that_waits_holds_up_neither_messages_nor_reports() -> None:
             await asyncio.wait_for(reported.wait(), 10)
         return envelope
 
-    async def report(outcome: Outcome) -> None:
+    async def report(outcomes: Sequence[Outcome]) -> None:
         reported.set()
 
     with ScriptedServer() as server:
@@ -171,13 +172,12 @@ def test_messages_in_doubt_are_never_more_than_connections() -> None:
     async def take() -> Envelope | None:
         return next(envelopes, None)
 
-    async def report(outcome: Outcome) -> None:
+    async def report(outcomes: Sequence[Outcome]) -> None:
         nonlocal done
-        if done % 5 == 0:
-            # a slow commit: everything that can go out in the meantime goes out
-            await asyncio.sleep(0.02)
+        # a slow commit: everything that can go out in the meantime goes out
+        await asyncio.sleep(0.02)
         most.append(len(server.received) - done)
-        done += 1
+        done += len(outcomes)
 
     with ScriptedServer() as server:
         transport = build_transport(replace(OPTIONS, port=server.port, connections=3))
@@ -198,7 +198,7 @@ def test_take_and_report_are_never_called_by_two_at_once() -> None:
         inside["take"] -= 1
         return next(envelopes, None)
 
-    async def report(outcome: Outcome) -> None:
+    async def report(outcomes: Sequence[Outcome]) -> None:
         inside["report"] += 1
         assert inside["report"] == 1
         await asyncio.sleep(0)
@@ -212,7 +212,7 @@ def test_take_and_report_are_never_called_by_two_at_once() -> None:
 
 def test_an_error_of_take_climbs_after_all_is_reported() -> None:
     envelopes = iter([make_envelope(n) for n in range(1, 11)])
-    outcomes: list[Outcome] = []
+    reported: list[Outcome] = []
 
     async def take() -> Envelope | None:
         envelope = next(envelopes, None)
@@ -220,15 +220,15 @@ def test_an_error_of_take_climbs_after_all_is_reported() -> None:
             raise LookupError("the store is gone")
         return envelope
 
-    async def report(outcome: Outcome) -> None:
-        outcomes.append(outcome)
+    async def report(outcomes: Sequence[Outcome]) -> None:
+        reported.extend(outcomes)
 
     with ScriptedServer() as server:
         transport = build_transport(replace(OPTIONS, port=server.port))
         with pytest.raises(LookupError, match="the store is gone"):
             asyncio.run(transport.run(take, report))
 
-    assert sorted(outcome.outbox_id for outcome in outcomes) == list(range(1, 11))
+    assert sorted(outcome.outbox_id for outcome in reported) == list(range(1, 11))
 
 
 def test_an_error_of_report_climbs_and_cuts_all_connections() -> None:
@@ -237,7 +237,7 @@ def test_an_error_of_report_climbs_and_cuts_all_connections() -> None:
     async def take() -> Envelope | None:
         return next(envelopes, None)
 
-    async def report(outcome: Outcome) -> None:
+    async def report(outcomes: Sequence[Outcome]) -> None:
         raise LookupError("the store is gone")
 
     with ScriptedServer() as server:
@@ -250,7 +250,7 @@ def test_an_error_of_report_climbs_and_cuts_all_connections() -> None:
 
 @pytest.mark.parametrize("verb", ["CONNECT", "MAIL", "END"])
 def test_a_cancelled_run_reports_what_it_took(verb: str) -> None:
-    outcomes: list[Outcome] = []
+    reported: list[Outcome] = []
     taken: list[int] = []
 
     async def take() -> Envelope | None:
@@ -259,8 +259,8 @@ def test_a_cancelled_run_reports_what_it_took(verb: str) -> None:
         taken.append(len(taken) + 1)
         return make_envelope(taken[-1])
 
-    async def report(outcome: Outcome) -> None:
-        outcomes.append(outcome)
+    async def report(outcomes: Sequence[Outcome]) -> None:
+        reported.extend(outcomes)
 
     def has_come_so_far() -> bool:
         if verb == "END":
@@ -282,8 +282,8 @@ def test_a_cancelled_run_reports_what_it_took(verb: str) -> None:
         transport = build_transport(replace(OPTIONS, port=server.port))
         asyncio.run(interrupt())
 
-    assert sorted(outcome.outbox_id for outcome in outcomes) == taken
-    fates = {outcome.outbox_id: outcome.fate for outcome in outcomes}
+    assert sorted(outcome.outbox_id for outcome in reported) == taken
+    fates = {outcome.outbox_id: outcome.fate for outcome in reported}
     in_doubt = {1} if verb == "END" else set()
     assert {number for number, fate in fates.items() if fate is Fate.UNKNOWN} <= {1, 2, 3}
     assert in_doubt <= {number for number, fate in fates.items() if fate is Fate.UNKNOWN}

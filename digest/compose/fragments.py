@@ -271,8 +271,12 @@ def _pattern(literals: list[str], places: Sequence[bytes]) -> bytes:
     return b"".join(chain.from_iterable(zip_longest(encoded, places, fillvalue=b"")))
 
 
+@lru_cache(maxsize=64)
 def _probe(shared: Shared) -> ItemView:
-    """An item with the names of its slots where its reader's values will be."""
+    """An item with the names of its slots where its reader's values will be.
+
+    Both parts of a message ask for it, one after the other.
+    """
     reasons = tuple(
         ReasonView(lead=slot(f"lead{at}"), subject=slot(f"subject{at}") if has_subject else "")
         for at, has_subject in enumerate(shared.shape)

@@ -94,19 +94,19 @@ class LetterWriter:
     def _placed(self, entry: Entry, section: Section, level: int) -> Placed:
         reasons = reason_views(entry)
         shape = tuple([reason.subject != "" for reason in reasons])
-        shared = self._find_shared(entry, section, level, shape)
-        return Placed(shared=shared, position=entry.pick.position, reasons=reasons)
+        wording = entry.wording
+        key = (wording.key, wording.title, section, level, shape, entry.comments, entry.stars)
+        shared = self._shared.get(key)
+        # a changed abstract is rare: no reason to hash one for each reader
+        if shared is None or (shared.wording is not wording and shared.wording != wording):
+            shared = self._share(key, entry, section, level, shape)
+        return Placed(shared, entry.pick.position, reasons)
 
-    def _find_shared(
-        self, entry: Entry, section: Section, level: int, shape: tuple[bool, ...]
+    def _share(
+        self, key: Hashable, entry: Entry, section: Section, level: int, shape: tuple[bool, ...]
     ) -> Shared:
         """The one Shared of all items that look like this one."""
-        wording, is_pick = entry.wording, section is Section.PICK
-        key = (wording.key, wording.title, is_pick, level, shape, entry.comments, entry.stars)
-        known = self._shared.get(key)
-        # a changed abstract is rare: no reason to hash one for each reader
-        if known is not None and (known.wording is wording or known.wording == wording):
-            return known
+        wording = entry.wording
         shared = Shared(
             wording=wording,
             section=section,

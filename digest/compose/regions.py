@@ -17,8 +17,7 @@ _SECTIONS = {sign: section for section, sign in _SIGNS.items()}
 _END = "\ufdd5"
 _TEMPLATES = {"email/_item": Section.PICK, "email/_rising": Section.RISING}
 
-_REGION = re.compile(f"(?:<!--)?([\ufdd3\ufdd4])(?:-->)?(.*?)(?:<!--)?{_END}(?:-->)?", re.DOTALL)
-_MARK = re.compile(f"<!--[\ufdd3\ufdd4{_END}]-->|[\ufdd3\ufdd4{_END}]")
+_REGION = re.compile(f"([\ufdd3\ufdd4])([^{_END}]*){_END}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +47,8 @@ def mark_items(name: str, source: str) -> str:
 
 def cut_items(page: str) -> Cut:
     """A rendered page cut at its items."""
+    for mark in (*_SECTIONS, _END):
+        page = page.replace(f"<!--{mark}-->", mark)
     parts = _REGION.split(page)
     return Cut(
         around=tuple(parts[::3]),
@@ -58,4 +59,6 @@ def cut_items(page: str) -> Cut:
 
 def without_regions(page: str) -> str:
     """The page as it is sent."""
-    return _MARK.sub("", page)
+    for mark in (*_SECTIONS, _END):
+        page = page.replace(f"<!--{mark}-->", "").replace(mark, "")
+    return page

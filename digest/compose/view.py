@@ -170,13 +170,18 @@ def author_line(authors: Sequence[str]) -> str:
 def reason_views(entry: Entry) -> tuple[ReasonView, ...]:
     """The why-line; votes stand in it even when they are nothing to speak of."""
     reasons = entry.pick.reasons[: REASONS_MAX - 1]
-    views = tuple([v for r in reasons if (v := _reason_view(r.lead, r.subject)).lead or v.subject])
-    if not entry.votes:
-        return views
+    # loops, not comprehensions: this runs for every item of every message
+    views = []
+    has_votes = not entry.votes
     for reason in reasons:
+        view = _reason_view(reason.lead, reason.subject)
+        if view.text:
+            views.append(view)
         if reason.kind is ReasonKind.TREND:
-            return views
-    return (*views, _reason_view(plural(entry.votes, "vote"), ""))
+            has_votes = True
+    if not has_votes:
+        views.append(_reason_view(plural(entry.votes or 0, "vote"), ""))
+    return tuple(views)
 
 
 @lru_cache(maxsize=16_384)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TypeVar
@@ -112,11 +112,16 @@ class Run:
                 await self._news.wait()
         return None
 
-    async def _hear(self, outcome: Outcome) -> None:
-        # no more than a group may be in doubt: the rest waits at the transport
-        while len(self._answers) >= self._rules.group and not self._books.done():
+    async def _hear(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            self._learn(outcome)
+        # what the transport has not got back, it counts as being on the wire: no more than a group
+        # is in doubt besides, however long the disk takes
+        while len(self._answers) > self._rules.group and not self._books.done():
             self._room.clear()
             await self._room.wait()
+
+    def _learn(self, outcome: Outcome) -> None:
         held = self._on_the_wire.pop(outcome.outbox_id)
         settlement = decide(outcome, held.row, self._clock.now(), resend=self._rules.resend)
         failure = failure_of(outcome, settlement)

@@ -6,7 +6,7 @@ its business. Nothing here touches a socket or a file.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -15,8 +15,8 @@ from digest.model import Envelope, Outcome
 
 #: gives the next message to hand over, waiting for one if need be; None: there are no more
 Take = Callable[[], Awaitable[Envelope | None]]
-#: hears what became of one message
-Report = Callable[[Outcome], Awaitable[None]]
+#: hears what became of messages, of all that were answered since it was last called
+Report = Callable[[Sequence[Outcome]], Awaitable[None]]
 #: whether a message is still ours to send; asked in the instant before its end may leave
 MayLeave = Callable[[Envelope], bool]
 

@@ -44,20 +44,20 @@ class FileTransport:
         """Write every message that take() gives; see Transport.run."""
         while (envelope := await take()) is not None:
             if (refused := refuse_addresses(envelope)) is not None:
-                await report(refused)
+                await report((refused,))
                 continue
             if not may_leave(envelope):
-                await report(not_sent(envelope, NOT_OURS))
+                await report((not_sent(envelope, NOT_OURS),))
                 continue
             try:
                 name = await asyncio.to_thread(self._write, self._path, envelope)
             except OSError as error:
                 text = f"cannot write mail to {self._path}: {_advice(error)}"
-                await report(Outcome(outbox_id=envelope.outbox_id, fate=Fate.TEMPORARY, text=text))
+                failed = Outcome(outbox_id=envelope.outbox_id, fate=Fate.TEMPORARY, text=text)
+                await report((failed,))
                 raise TransportError(text) from error
-            await report(
-                Outcome(outbox_id=envelope.outbox_id, fate=Fate.ACCEPTED, text=f"written: {name}")
-            )
+            text = f"written: {name}"
+            await report((Outcome(outbox_id=envelope.outbox_id, fate=Fate.ACCEPTED, text=text),))
 
 
 def write_eml(folder: Path, envelope: Envelope) -> str:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import ssl
 from collections import deque
+from collections.abc import Sequence
 
 from digest.errors import TransportError
 from digest.mail.base import MayLeave, Report, Take, TransportOptions
@@ -44,7 +45,7 @@ class Pool:
         #: messages whose connection died before they left; the next may be as near its end
         self._returned: deque[Delivery] = deque()
         #: outcomes on their way to report()
-        self._settled: deque[tuple[Delivery, Outcome]] = deque()
+        self._settled: list[tuple[Delivery, Outcome]] = []
         #: messages taken and not yet through report()
         self._outstanding = 0
         #: how many more contents may go out, see Transport.run
@@ -101,11 +102,11 @@ class Pool:
             await self._news.wait()
             self._news.clear()
             while self._settled:
-                delivery, outcome = self._settled.popleft()
+                settled, self._settled = self._settled, []
                 try:
-                    await report(outcome)
+                    await report([outcome for _, outcome in settled])
                 finally:
-                    self._finish(delivery)
+                    self._finish([delivery for delivery, _ in settled])
         await asyncio.wait([feeder])
 
     async def _give_up(self, report: Report, feeder: asyncio.Task[None]) -> None:
@@ -225,12 +226,11 @@ class Pool:
                 )
             )
 
-    def _finish(self, delivery: Delivery) -> None:
-        """A message is through report()."""
-        self._outstanding -= 1
+    def _finish(self, deliveries: Sequence[Delivery]) -> None:
+        """Messages are through report()."""
+        self._outstanding -= len(deliveries)
         self._room.set()
-        if delivery.has_credit:
-            self._credits += 1
+        self._credits += sum(delivery.has_credit for delivery in deliveries)
         while self._gated and self._credits:
             self._gated.popleft().resume()
 

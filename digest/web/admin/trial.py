@@ -6,6 +6,7 @@ It is no row of the outbox: it was due to nobody. How the relay answered is show
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from starlette.requests import Request
@@ -84,8 +85,8 @@ async def _send(desk: Desk, message: Envelope) -> Outcome:
     async def take() -> Envelope | None:
         return waiting.pop() if waiting else None
 
-    async def hear(outcome: Outcome) -> None:
-        heard.append(outcome)
+    async def hear(outcomes: Sequence[Outcome]) -> None:
+        heard.extend(outcomes)
 
     await desk.app.transport().run(take, hear)
     return heard[0]
