@@ -156,10 +156,10 @@ def test_stopping_gives_back_what_was_not_sent_yet(world: World) -> None:
 
 
 def test_no_more_is_held_than_can_leave_before_the_lease_ends() -> None:
-    assert DeliveryRules(resend=True).claims_max == GROUP
+    assert DeliveryRules(resend=True).claims_max == 2 * GROUP
     for rate in (1, 2, 5, 60, 100_000):
         held = DeliveryRules(resend=True, rate_per_minute=rate).claims_max
-        assert 1 <= held <= GROUP
+        assert 1 <= held <= 2 * GROUP
         assert held / rate <= LEASE / timedelta(minutes=1)
 
 
@@ -223,7 +223,7 @@ def test_outcomes_that_a_full_disk_refused_are_written_when_it_has_room(
 def test_dying_between_any_two_writes_loses_nobody_and_doubles_at_most_a_group(
     databases: Databases,
 ) -> None:
-    count = GROUP + 4
+    count = 2 * GROUP + 4
     deaths, finished = 0, False
     while not finished:
         url = databases.fresh()
@@ -245,7 +245,8 @@ def test_dying_between_any_two_writes_loses_nobody_and_doubles_at_most_a_group(
         assert world.states() == {"sent": count}
         got = Counter([*first.recipients, *second.recipients])
         assert set(got) == {f"reader{n}@example.org" for n in range(count)}
-        assert got.total() - count <= GROUP
+        # a group, and the one whose outcome the transport is still telling
+        assert got.total() - count <= GROUP + 1
         dying.close()
         world.store.close()
         databases.drop(url)

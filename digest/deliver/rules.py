@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from digest.model import OutboxState
 
-#: rows claimed, and outcomes settled, in one transaction; more would leave more in doubt
+#: outcomes that may wait to be written down; more would leave more in doubt
 GROUP = 16
 #: how long a claimed message is ours without a sign of life
 LEASE = timedelta(minutes=1)
@@ -32,10 +32,14 @@ class DeliveryRules:
 
     @property
     def claims_max(self) -> int:
-        """How many rows to hold that are not on the wire: no more than can leave in a lease."""
+        """How many rows to claim at once: no more than can leave in a lease.
+
+        More than a group, or the disk would set the pace: each claim is a flush.
+        """
+        most = 2 * self.group
         if not self.rate_per_minute:
-            return self.group
-        return max(1, min(self.group, self.rate_per_minute * self.lease // timedelta(minutes=2)))
+            return most
+        return max(1, min(most, self.rate_per_minute * self.lease // timedelta(minutes=2)))
 
 
 @dataclass(slots=True)

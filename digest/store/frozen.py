@@ -25,8 +25,12 @@ R = TypeVar("R")
 _CACHED_MAX = 20_000
 _SECTIONS = {section.value: section for section in Section}
 _KINDS = {kind.value: kind for kind in ReasonKind}
-#: reasons, votes, comments, stars
-Shown = tuple[tuple[Reason, ...], int | None, int | None, int | None]
+#: the last reason, votes, comments, stars
+Told = tuple[tuple[Reason, ...], int | None, int | None, int | None]
+#: what stands between two reasons of a pick, see editions._shown, and nowhere within one, where
+#: quotes are escaped. What others show too, most of it, is read once: an interest for all picks of
+#: its owner, a trend for all readers of the item
+_BETWEEN = '"],["'
 
 # built once: building a statement costs more than running it
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -46,7 +50,7 @@ _PICKED: Select[Any] = (
         pick.c.match,
         pick.c.trend,
         pick.c.freshness,
-        # as text: equal texts are decoded once
+        # as text, see _BETWEEN
         cast(pick.c.shown, Text),
     )
     .where(pick.c.edition_id.in_(_IDS))
@@ -80,8 +84,8 @@ class EditionReader:
 
     def __init__(self) -> None:
         self._wordings: dict[int, Wording] = {}
-        self._shown: dict[str, Shown] = {}
-        self._reasons: dict[tuple[str, str, str], Reason] = {}
+        self._reasons: dict[str, Reason] = {}
+        self._told: dict[str, Told] = {}
 
     def load(self, tx: Connection, ids: Sequence[int]) -> dict[int, Edition]:
         """Editions by id; those that are gone are left out."""
@@ -92,15 +96,17 @@ class EditionReader:
             heads |= {row.id: row for row in tx.execute(_HEADS, asked)}
             picked = tx.execute(_PICKED, asked).all()
             self._learn_wordings(tx, {row[4] for row in picked})
-            self._learn_shown({row[9] for row in picked})
             self._sort_in(entries, picked)
         return {i: _edition_from(heads[i], entries.get(i, ())) for i in ids if i in heads}
 
     def _sort_in(self, entries: dict[int, list[Entry]], picked: Iterable[Sequence[Any]]) -> None:
         """Each pick as an entry, with the others of its edition."""
-        wordings, shown = self._wordings, self._shown
-        for edition_id, section, position, item_id, wording_id, *score, told in picked:
-            reasons, votes, comments, stars = shown[told]
+        wordings, told, learn = self._wordings, self._told, self._learn_told
+        reasons_of, learn_reason = self._reasons, self._learn_reason
+        for edition_id, section, position, item_id, wording_id, *score, shown in picked:
+            *before, last = shown.split(_BETWEEN)
+            reason, votes, comments, stars = told.get(last) or learn(last)
+            reasons = *[reasons_of.get(text) or learn_reason(text) for text in before], *reason
             own = entries.get(edition_id)
             if own is None:
                 own = entries[edition_id] = []
@@ -120,26 +126,25 @@ class EditionReader:
             rows = tx.execute(_WORDINGS, {"ids": list(batch)})
             self._wordings |= {row.id: wording_from(row.data) for row in rows}
 
-    def _learn_shown(self, texts: set[str]) -> None:
-        """Have what these texts say at hand."""
-        if len(self._shown) > _CACHED_MAX:
-            self._shown.clear()
+    def _learn_reason(self, text: str) -> Reason:
+        """A reason that others follow."""
         if len(self._reasons) > _CACHED_MAX:
             self._reasons.clear()
-        new = [text for text in texts if text not in self._shown]
-        # all at once: a call costs more than what it reads
-        for text, told in zip(new, json.loads(f"[{','.join(new)}]"), strict=True):
-            reasons, votes, comments, stars = told
-            known = tuple([self._reason(*reason) for reason in reasons])
-            self._shown[text] = known, votes, comments, stars
+        start = "" if text.startswith("[") else '[[["'
+        reason = self._reasons[text] = _reason_from(*json.loads(f'{start}{text}"]]]')[0][0])
+        return reason
 
-    def _reason(self, kind: str, lead: str, subject: str) -> Reason:
-        key = kind, lead, subject
-        known = self._reasons.get(key)
-        if known is None:
-            known = Reason(kind=_KINDS[kind], lead=lead, subject=subject)
-            self._reasons[key] = known
-        return known
+    def _learn_told(self, text: str) -> Told:
+        """The end of what a pick shows: its last reason, if it has any, and the numbers."""
+        if len(self._told) > _CACHED_MAX:
+            self._told.clear()
+        reasons, *numbers = json.loads(text if text.startswith("[") else f'[[["{text}')
+        told = self._told[text] = tuple(_reason_from(*r) for r in reasons), *numbers
+        return told
+
+
+def _reason_from(kind: str, lead: str, subject: str) -> Reason:
+    return Reason(kind=_KINDS[kind], lead=lead, subject=subject)
 
 
 def wording_from(data: Mapping[str, Any]) -> Wording:
