@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from digest.model import OutboxState
 from digest.report import day_report
@@ -114,8 +115,24 @@ class Installation:
     def in_doubt(self, since: int = 0) -> int:
         """How many messages of the sink's, from that one on, are not known to have been sent."""
         self.sink.rest()
+        self._let_the_dead_finish()
         taken = {taken.message_id for taken in self.sink.taken[since:]}
         return len(self.ids_in(OutboxState.SENDING) & taken)
+
+    def _let_the_dead_finish(self) -> None:
+        """PostgreSQL ends what a killed process had asked for: a COMMIT that had left counts."""
+        if self.store.is_sqlite:
+            return
+        busy = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND state <> 'idle'"
+        )
+        until = monotonic() + 30
+        while monotonic() < until:
+            with self.store.read() as tx:
+                if tx.execute(busy).scalar() == 0:
+                    return
+        raise AssertionError("a killed process's session does not end")
 
     def let_leases_end(self) -> None:
         """As if the leases of the dead had run out by the database's clock."""

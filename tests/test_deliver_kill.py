@@ -27,6 +27,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 MESSAGES = 2_000
 KILLS = int(os.environ.get("DIGEST_TEST_KILLS", "100"))
 IN_DOUBT_MAX = CONNECTIONS + GROUP
+#: rows that are claimed at once
+CLAIM = 2 * GROUP
 
 
 @pytest.fixture
@@ -93,7 +95,7 @@ def send(site: Installation) -> None:
 
 @pytest.mark.parametrize(
     ("when", "states"),
-    [("before", {"queued": 100}), ("after", {"queued": 100 - GROUP, "sending": GROUP})],
+    [("before", {"queued": 100}), ("after", {"queued": 100 - CLAIM, "sending": CLAIM})],
 )
 def test_killed_around_the_commit_of_a_claim_nothing_was_on_the_wire(
     databases: Databases, sink: FastSink, tmp_path: Path, when: str, states: dict[str, int]
