@@ -169,6 +169,17 @@ def test_catching_up_stops_when_told_to(sqlite_store: Store, model: Path) -> Non
     assert meaning(sqlite_store, model).catch_up(None, stop=lambda: next(told)) == 64
 
 
+def test_of_several_processes_one_makes_the_vectors(postgres_store: Store, model: Path) -> None:
+    fill(postgres_store, "robot")
+    catching = meaning(postgres_store, model)
+
+    with embeddings.making_alone(postgres_store) as is_mine:
+        assert is_mine
+        assert catching.catch_up(None) == 0
+
+    assert catching.catch_up(None) == 1
+
+
 def test_without_a_model_there_is_nothing_to_catch_up_with(sqlite_store: Store) -> None:
     fill(sqlite_store, "robot")
     lexical = meaning(sqlite_store, "lexical")

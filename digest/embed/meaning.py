@@ -89,16 +89,23 @@ class Meaning:
         since = self._done_until.get(vectors.name)
         while not stop() and (most is None or made < most):
             portion = _PORTION if most is None else min(_PORTION, most - made)
-            with self._store.read() as tx:
-                rows = embeddings.lacking(tx, vectors.name, since=since, limit=portion)
-            if not rows:
+            with embeddings.making_alone(self._store) as is_mine:
+                if not is_mine:
+                    break
+                new = self._make_some(vectors, portion, since)
+            if not new:
                 if since is None:
                     self._forget_others(vectors.name)
                 self._done_until[vectors.name] = now - _OVERLAP
                 break
-            vectors.embed([(row.title, row.abstract) for row in rows])
-            made += len(rows)
+            made += new
         return made
+
+    def _make_some(self, vectors: Vectors, most: int, since: datetime | None) -> int:
+        with self._store.read() as tx:
+            rows = embeddings.lacking(tx, vectors.name, since=since, limit=most)
+        vectors.embed([(row.title, row.abstract) for row in rows])
+        return len(rows)
 
     def count_lacking(self) -> int:
         """How many items have no vector by the model in use yet."""

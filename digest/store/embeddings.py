@@ -7,6 +7,7 @@ are never handed out for another. What the bytes mean is digest/embed/'s busines
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,9 +22,11 @@ from sqlalchemy import (
     exists,
     func,
     select,
+    text,
     tuple_,
 )
 
+from digest.store.engine import Store
 from digest.store.items import batches
 from digest.store.schema import embedding, item
 from digest.store.upsert import insert_new
@@ -48,8 +51,26 @@ class ItemVector:
     vector: bytes | None
 
 
+# any number will do, as long as every process uses the same
+_ADVISORY_LOCK = 7031933
+
 _MINE = embedding.c.text_key == item.c.text_key
 _IS_ITEMS = exists().where(item.c.text_key == embedding.c.text_key)
+
+
+@contextmanager
+def making_alone(store: Store) -> Iterator[bool]:
+    """Whether this process may make vectors of the archive: of several, one at a time does.
+
+    The others would compute the very same. Lasts as long as the block, however the process ends.
+    """
+    if store.is_sqlite:
+        # only one daemon works on a file
+        yield True
+        return
+    with store.read() as tx:
+        mine = text("SELECT pg_try_advisory_xact_lock(:number)")
+        yield bool(tx.execute(mine, {"number": _ADVISORY_LOCK}).scalar())
 
 
 def vectors_of(tx: Connection, model: str, keys: Iterable[str]) -> dict[str, bytes]:
