@@ -152,6 +152,22 @@ def test_a_refusal_of_us_pauses_sending_and_loses_nobody(
     assert set(people) == {Status.CONFIRMED}
 
 
+def test_who_is_refused_for_us_for_ever_keeps_nobody_else_waiting(sending: Sending) -> None:
+    refused = sending.readers[:4]
+    sending.server.rule = at(
+        "RCPT", "550 5.7.1 we do not like you", lambda m: any(r in m.argument for r in refused)
+    )
+
+    sending.deliver()
+    sending.go_on(until=lambda: sending.world.states()["sent"] == COUNT - len(refused))
+
+    # a pause of a minute for each of them, and not one that grows to half an hour
+    assert sending.world.clock.at - NOW <= timedelta(minutes=len(refused))
+    sending.go_on()
+    assert sending.rows_in(OutboxState.FAILED) == ["gave up: no success within 20 h"] * 4
+    sending.check_arrivals(missing=len(refused))
+
+
 @pytest.mark.parametrize("verb", ["CONNECT", "EHLO"])
 @pytest.mark.parametrize("said", ["421 4.3.2 too busy", "554 5.3.2 no service", Act.CUT, Act.CLOSE])
 def test_a_relay_that_lets_nobody_in_pauses_sending(

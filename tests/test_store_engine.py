@@ -63,6 +63,16 @@ def test_one_reading_sees_one_state_while_others_write(store: Store) -> None:
     assert count_of(store) == 1
 
 
+def test_what_is_committed_survives_the_loss_of_power(sqlite_store: Store) -> None:
+    with sqlite_store.write() as tx:
+        found = [
+            tx.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous")
+        ]
+
+    assert found == ["wal", 2], "2 is FULL: the log is flushed at every commit"
+
+
 def test_two_writers_wait_for_each_other(store: Store) -> None:
     """Both read first and write then: pysqlite by itself would fail with "locked" here."""
     with store.write() as tx:

@@ -28,10 +28,15 @@ def paused_until(store: Store, now: datetime) -> datetime | None:
     return until if until is not None and now < until <= now + _LONGEST else None
 
 
-def begin_pause(store: Store, reason: str, now: datetime) -> None:
-    """Pause, twice as long as the last time when nothing has gone since."""
+def begin_pause(store: Store, reason: str, now: datetime, *, has_sent: bool) -> None:
+    """Pause, twice as long as the last time when nothing has gone since.
+
+    A relay that takes mail and refuses us now and then, for what one domain thinks of us, must not
+    make everybody else wait for longer and longer.
+    """
     with store.write() as tx:
-        before = facts.get_fact(tx, _PAUSED) or {"times": 0, "since": now.isoformat()}
+        known = None if has_sent else facts.get_fact(tx, _PAUSED)
+        before = known or {"times": 0, "since": now.isoformat()}
         pause = min(_FIRST * 2 ** min(before["times"], 10), _LONGEST)
         value = {
             "times": before["times"] + 1,

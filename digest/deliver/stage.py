@@ -19,6 +19,7 @@ from digest.deliver.run import Run
 from digest.errors import TransportError
 from digest.mail import Transport
 from digest.mail.dkim import DkimSigner
+from digest.model import OutboxState
 from digest.store import Store
 from digest.store.senders import among_senders
 
@@ -67,7 +68,8 @@ class Deliverer:
                 asyncio.run(run.through(transport))
             except TransportError as error:
                 run.report.stopped = str(error)
-                pauses.begin_pause(self._store, str(error), self._clock.now())
+                has_sent = OutboxState.SENT in run.report.states
+                pauses.begin_pause(self._store, str(error), self._clock.now(), has_sent=has_sent)
             else:
                 pauses.end_pause(self._store)
         return run.report
