@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -269,6 +270,37 @@ def test_a_server_that_hangs_up_is_said_and_comes_back(postgres_store: Store) ->
 
     killer.dispose()
     assert count_of(postgres_store) == 0
+
+
+def test_a_server_that_vanishes_is_missed_within_a_minute(postgres_store: Store) -> None:
+    url = make_url(postgres_store.url)
+    impatient = Store(
+        url.update_query_dict({"tcp_user_timeout": "5000"}).render_as_string(hide_password=False)
+    )
+
+    found = []
+    for store in (postgres_store, impatient):
+        with store.read() as tx:
+            found.append(tx.connection.driver_connection.info.get_parameters())
+        store.close()
+
+    for told in found:
+        idle, count = int(told["keepalives_idle"]), int(told["keepalives_count"])
+        assert idle + count * int(told["keepalives_interval"]) <= 60
+    assert [told["tcp_user_timeout"] for told in found] == ["60000", "5000"]
+
+
+def test_a_server_that_never_says_a_word_is_told() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        port = silent.getsockname()[1]
+        store = Store(f"postgresql+psycopg://digest@127.0.0.1:{port}/digest?connect_timeout=2")
+
+        with pytest.raises(StoreError, match="the database does not answer: check"):
+            count_of(store)
+
+    store.close()
 
 
 def test_what_a_frozen_process_holds_comes_back(postgres_store: Store) -> None:

@@ -126,8 +126,27 @@ def _make_engine(url: str) -> Engine:
     raise StoreError("database.url must begin with sqlite:/// or postgresql+psycopg://")
 
 
+#: a server that vanishes without a word is missed within a minute; left alone, the kernel would
+#: wait for its answer for two hours, and a daemon with it. As libpq names them; the address may
+#: give others
+_PATIENCE = {
+    "connect_timeout": "20",
+    "keepalives_idle": "20",
+    "keepalives_interval": "10",
+    "keepalives_count": "4",
+    "tcp_user_timeout": "60000",
+}
+
+
 def _postgres_engine(url: str) -> Engine:
-    engine = create_engine(url, pool_pre_ping=True, pool_size=8, json_serializer=json_text)
+    told = make_url(url).query
+    engine = create_engine(
+        url,
+        connect_args={name: value for name, value in _PATIENCE.items() if name not in told},
+        pool_pre_ping=True,
+        pool_size=8,
+        json_serializer=json_text,
+    )
 
     @event.listens_for(engine, "connect")
     def limit_standstill(connection: Any, record: Any) -> None:
@@ -212,6 +231,7 @@ _ADVICE: tuple[tuple[str, type[StoreError], str], ...] = (
         "this process stood still in the middle of a transaction, and nothing of it was kept",
     ),
     ("connection failed", StoreError, "the database cannot be reached: check [database] url"),
+    ("timeout expired", StoreError, "the database does not answer: check [database] url"),
     ("connection is bad", StoreError, "the database cannot be reached: check [database] url"),
     ("failed to resolve", StoreError, "the database cannot be reached: check [database] url"),
 )
