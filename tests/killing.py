@@ -183,37 +183,46 @@ class Zygote:
         return int(self._process.stdout.readline())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """An instant to be killed at, as the server sees it."""
+
+    #: at that step of messages, counted from 1
+    steps: int
+    #: steps of that kind only; None: of any
+    step: Step | None = None
+    #: so many seconds after it
+    late_s: float = 0.0
+    #: so many seconds from now, should that come first
+    after_s: float | None = None
+
+
 class Killer:
-    """Kills a sender at some instant, seen from the sink: after so many steps of messages."""
+    """Kills a sender at some instant, seen from the sink."""
 
     def __init__(self, sink: FastSink) -> None:
         self._sink = sink
         self._lock = Lock()
         self._victim: int | None = None
+        self._at = Aim(steps=1)
         self._steps_left = 0
-        self._step: Step | None = None
-        self._late_s = 0.0
         sink.when = self._on_step
 
-    def aim(self, victim: int, *, steps: int, step: Step | None = None, late_s: float = 0) -> None:
-        """Kill that process at the given step, of one kind or of any, or so much later.
-
-        With 0 steps: so long from now, whatever the sink sees.
-        """
+    def aim(self, victim: int, at: Aim) -> None:
+        """Kill that process at an instant that is to come."""
         with self._lock:
-            self._victim, self._steps_left, self._step = victim, steps, step
-            self._late_s = late_s
-        if steps == 0:
-            self._shoot_later(victim)
+            self._victim, self._at, self._steps_left = victim, at, at.steps
+        if at.after_s is not None:
+            self._shoot_later(victim, at.after_s)
 
     def rest(self) -> None:
         """Kill nobody more."""
         with self._lock:
             self._victim = None
 
-    def _shoot_later(self, victim: int) -> None:
+    def _shoot_later(self, victim: int, seconds: float) -> None:
         loop = self._sink.loop
-        loop.call_soon_threadsafe(loop.call_later, self._late_s, self._shoot, victim)
+        loop.call_soon_threadsafe(loop.call_later, seconds, self._shoot, victim)
 
     def _shoot(self, victim: int) -> None:
         with self._lock:
@@ -222,27 +231,20 @@ class Killer:
                 self._victim = None
 
     def _on_step(self, step: Step) -> None:
-        victim = self._victim
-        if victim is None or self._step not in (None, step):
+        victim, at = self._victim, self._at
+        if victim is None or at.step not in (None, step):
             return
         self._steps_left -= 1
-        if self._steps_left == 0 and self._late_s:
-            self._shoot_later(victim)
+        if self._steps_left == 0 and at.late_s:
+            self._shoot_later(victim, at.late_s)
         elif self._steps_left == 0:
             self._shoot(victim)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aim:
-    """An instant to be killed at, see Killer.aim."""
-
-    steps: int
-    late_s: float
-
-
 def random_aim(chance: random.Random, messages: int) -> Aim:
     """At any step of the first so many messages, or a little later, or while it starts."""
+    steps = len(Step) * messages
     if chance.random() < 0.15:
-        return Aim(steps=0, late_s=chance.uniform(0, 0.3))
-    steps = chance.randint(1, len(Step) * messages)
-    return Aim(steps=steps, late_s=chance.choice([0.0, chance.uniform(0, 0.01)]))
+        return Aim(steps=steps, after_s=chance.uniform(0, 0.3))
+    late_s = chance.choice([0.0, chance.uniform(0, 0.01)])
+    return Aim(steps=chance.randint(1, steps), late_s=late_s)

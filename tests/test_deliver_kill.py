@@ -19,7 +19,7 @@ import pytest
 
 from tests.databases import Databases
 from tests.fast_sink import FastSink, Step
-from tests.killing import CONNECTIONS, GROUP, Installation, Killer, Zygote, random_aim
+from tests.killing import CONNECTIONS, GROUP, Aim, Installation, Killer, Zygote, random_aim
 from tests.paths import REPO
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -50,8 +50,7 @@ def test_killed_a_hundred_times_it_loses_nobody(
     with Zygote(tmp_path) as zygote:
         while kills < KILLS:
             before = len(sink.taken)
-            aim = random_aim(chance, MESSAGES // KILLS)
-            killer.aim(zygote.start(*words), steps=aim.steps, late_s=aim.late_s)
+            killer.aim(zygote.start(*words), random_aim(chance, MESSAGES // KILLS))
             ended = zygote.wait()
 
             assert ended == -9, f"{kills} kills, seed {seed}: {zygote.said[-2000:]}"
@@ -124,7 +123,8 @@ def test_killed_while_a_message_is_on_the_wire(
     site = Installation(tmp_path, url, sink, count=100)
     killer = Killer(sink)
     with Zygote(tmp_path) as zygote:
-        killer.aim(zygote.start("send", "--config", str(site.config)), steps=turn, step=step)
+        at = Aim(steps=turn, step=step)
+        killer.aim(zygote.start("send", "--config", str(site.config)), at)
         assert zygote.wait() == -9, zygote.said[-2000:]
         killer.rest()
         in_doubt = site.in_doubt()
@@ -146,6 +146,7 @@ def test_two_senders_at_once_share_the_work(
     databases: Databases, sink: FastSink, tmp_path: Path
 ) -> None:
     url = databases.fresh()
+    sink.hold()
     site = Installation(tmp_path, url, sink, count=600)
     folders = [tmp_path / name for name in ("one", "two")]
     for folder in folders:
@@ -154,10 +155,12 @@ def test_two_senders_at_once_share_the_work(
     with Zygote(folders[0]) as one, Zygote(folders[1]) as two:
         one.start(*words)
         two.start(*words)
+        # neither is done before the other has begun
+        sink.wait_until(lambda: sink.held == 2 * CONNECTIONS)
+        sink.release()
         ended = (one.wait(), two.wait())
 
     assert ended == (0, 0), one.said + two.said
-    assert len({taken.peer for taken in sink.taken}) > CONNECTIONS, "one of them has done nothing"
     site.check_all_sent(doubled=0)
     site.close()
     databases.drop(url)

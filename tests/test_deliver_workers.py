@@ -50,7 +50,7 @@ class Workers:
     def wait_until_all_are_busy(self) -> None:
         """Until each has a message in full on every connection, and more in its hands."""
         everything = CONNECTIONS * len(self.all)
-        self.site.sink.wait_until(lambda: self.site.sink.held == everything)
+        self.site.sink.wait_until(lambda: self.site.sink.held == everything, seconds=120)
         for worker in self.all:
             worker.wait_until(lambda worker=worker: len(self.claimed_by(worker)) > CONNECTIONS)
 
