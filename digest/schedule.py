@@ -216,10 +216,13 @@ def signups_tick(app: App, stopping: Callable[[], bool]) -> None:
 def _pages(app: App, stop: threading.Event) -> Iterator[None]:
     """Serve the pages; from the moment of `stop` on they end while the ticks finish."""
     from digest.web import build_web
+    from digest.web.client import networks
+    from digest.web.crowd import LOCAL, Crowd
     from digest.web.server import WebServer
 
     web = app.settings.web
-    server = WebServer(build_web(app), host=web.host, port=web.port)
+    crowd = Crowd((*LOCAL, *networks(web.trusted_proxies)))
+    server = WebServer(build_web(app), host=web.host, port=web.port, crowd=crowd)
     server.start()
 
     def end() -> None:

@@ -22,6 +22,7 @@ from digest.web.cache import PageCache
 from digest.web.charts import day_bars, growth_chart, round_up, sparkline
 from digest.web.choosing import empty_form, known_zones, parts, read_choices, typed_form
 from digest.web.client import client_address, client_mark, networks
+from digest.web.crowd import Crowd
 from digest.web.feeds import Feed, FeedEntry, atom_bytes, json_bytes
 from digest.web.forms import FIELDS_MAX, FORM_BYTES_MAX, Form, FormName, FormTokens, read_form
 from digest.web.matching import rate_words
@@ -482,3 +483,34 @@ def test_any_text_makes_a_well_formed_feed(title: str, summary: str) -> None:
 
     ElementTree.fromstring(atom_bytes(feed(entry)))
     json.loads(json_bytes(feed(entry)))
+
+
+# --- crowds
+
+
+def test_a_client_has_so_many_connections_and_one_that_ends_makes_room() -> None:
+    crowd = Crowd(per_client=2)
+    names = [crowd.enter("192.0.2.1") for _ in range(3)]
+
+    assert names[0] == names[1] != ""
+    assert names[2] is None
+    assert crowd.enter("192.0.2.2")
+    crowd.leave("192.0.2.1")
+    assert crowd.enter("192.0.2.1") == "192.0.2.1"
+    assert crowd.enter("192.0.2.1") is None
+
+
+def test_a_whole_network_of_ipv6_is_one_client() -> None:
+    crowd = Crowd(per_client=1)
+
+    assert crowd.enter("2001:db8::1")
+    assert crowd.enter("2001:db8::2") is None
+    assert crowd.enter("2001:db8:0:1::1")
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "", "::ffff:127.0.0.1"])
+def test_this_machine_and_proxies_are_not_counted(peer: str) -> None:
+    crowd = Crowd(per_client=1)
+
+    assert {crowd.enter(peer) for _ in range(5)} == {""}
+    crowd.leave("")

@@ -20,6 +20,7 @@ import pytest
 
 from digest.errors import DigestError
 from digest.web import build_web, server
+from digest.web.crowd import Crowd
 from digest.web.server import WebServer
 from tests.paths import REPO
 from tests.web_site import demo_folder, open_site
@@ -28,11 +29,11 @@ __all__ = ["demo_folder"]
 
 
 @contextlib.contextmanager
-def served(demo_folder: Path, tmp_path: Path) -> Iterator[WebServer]:
+def served(demo_folder: Path, tmp_path: Path, *, crowd: Crowd | None = None) -> Iterator[WebServer]:
     folder = tmp_path / "served"
     shutil.copytree(demo_folder, folder)
     app, _ = open_site(folder)
-    pages = WebServer(build_web(app), host="127.0.0.1", port=0)
+    pages = WebServer(build_web(app), host="127.0.0.1", port=0, crowd=crowd)
     pages.start()
     try:
         yield pages
@@ -121,6 +122,24 @@ def test_a_head_that_never_ends_is_cut_off(
             slow.sendall(b"GET /rob")
             assert slow.recv(65_536) == b""
         assert ask(pages.port).status == 200
+
+
+def test_one_client_cannot_fill_all_connections(demo_folder: Path, tmp_path: Path) -> None:
+    crowd = Crowd(exempt=(), per_client=3)
+    with served(demo_folder, tmp_path, crowd=crowd) as pages, contextlib.ExitStack() as stack:
+        held = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", pages.port), timeout=10))
+            for _ in range(4)
+        ]
+        for connection in held:
+            connection.sendall(b"HEAD /robots.txt HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        said = [first_line(connection) for connection in held]
+        held[0].close()
+        while len(pages._server.server_state.connections) > 2:
+            time.sleep(0.002)
+
+        assert said == [b"HTTP/1.1 200 OK"] * 3 + [b"cut"]
+        assert ask(pages.port, "/robots.txt").status == 200
 
 
 def test_a_form_that_trickles_in_is_given_up(

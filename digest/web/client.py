@@ -68,12 +68,14 @@ def is_trusted(address: IPAddress, trusted: Sequence[IPNetwork]) -> bool:
     return any(address in network for network in trusted)
 
 
+def client_network(address: IPAddress) -> str:
+    """What one client may have of a network, as a text: an IPv4 address, or an IPv6 /64."""
+    if isinstance(address, IPv6Address):
+        return str(ip_network(f"{address.exploded}/{_IPV6_PREFIX}", strict=False))
+    return str(address)
+
+
 def client_mark(address: IPAddress | None, secret: str) -> str:
     """A short mark that is the same for the same client, and tells nobody the address."""
-    if address is None:
-        text = "unknown"
-    elif isinstance(address, IPv6Address):
-        text = str(ip_network(f"{address.exploded}/{_IPV6_PREFIX}", strict=False))
-    else:
-        text = str(address)
+    text = "unknown" if address is None else client_network(address)
     return hmac.new(secret.encode(), f"client {text}".encode(), hashlib.sha256).hexdigest()[:16]

@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from digest.errors import DigestError
+from digest.web.crowd import Crowd
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +36,13 @@ _START_S = 30.0
 class WebServer:
     """Pages on one address. `start` returns when they can be read, `stop` when they are gone."""
 
-    def __init__(self, web: Starlette, *, host: str, port: int) -> None:
+    def __init__(self, web: Starlette, *, host: str, port: int, crowd: Crowd | None = None) -> None:
         """Take the address. Raises DigestError when it cannot be had."""
         self._socket = _listen(host, port)
         self.host, self.port = self._socket.getsockname()[:2]
         config = uvicorn.Config(
             web,
-            http=protocol(),
+            http=protocol(crowd or Crowd()),
             ws="none",
             loop="asyncio",
             lifespan="on",
@@ -115,17 +116,27 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _Patience:
-    """Closes a connection whose next request does not arrive, in front of a uvicorn protocol."""
+    """Closes a connection whose next request does not arrive, or that is one too many of a client.
 
+    Stands in front of a uvicorn protocol.
+    """
+
+    crowd: Crowd
     # what uvicorn's protocols have
     cycle: Any
     transport: Any
     loop: asyncio.AbstractEventLoop
     _patience: asyncio.TimerHandle | None = None
+    _name: str | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)  # type: ignore[misc]  # the protocol's
-        self._be_patient()
+        peer = transport.get_extra_info("peername")
+        self._name = self.crowd.enter(peer[0] if peer else "")
+        if self._name is None:
+            transport.abort()
+        else:
+            self._be_patient()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)  # type: ignore[misc]  # the protocol's
@@ -136,6 +147,8 @@ class _Patience:
 
     def connection_lost(self, error: Exception | None) -> None:
         self._stop_waiting()
+        if self._name is not None:
+            self.crowd.leave(self._name)
         super().connection_lost(error)  # type: ignore[misc]  # the protocol's
 
     def _be_patient(self) -> None:
@@ -147,18 +160,10 @@ class _Patience:
             self._patience = None
 
 
-class _PatientH11(_Patience, H11Protocol):
-    """HTTP by h11, which is always there."""
-
-
-def protocol() -> type[asyncio.Protocol]:
+def protocol(crowd: Crowd) -> type[asyncio.Protocol]:
     """HTTP by httptools where it is installed, which takes half the time, else by h11."""
     try:
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Chosen
     except ImportError:
-        return _PatientH11
-
-    class PatientHttpTools(_Patience, HttpToolsProtocol):
-        """The same by httptools."""
-
-    return PatientHttpTools
+        Chosen = H11Protocol  # type: ignore[assignment,misc]  # it has the same parts
+    return type("Patient", (_Patience, Chosen), {"crowd": crowd})
