@@ -17,7 +17,7 @@ from web_archive import REPO
 from web_readers import read_pages
 
 MESSAGES = 6_000
-_TURN_S = 3.0
+_TURN_S = 1.5
 #: waits for a line, then sends everything; prints when the pages are up and when all is sent
 BOTH = """
 import sys, time
