@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,19 @@ def refusal(folder: Path) -> str:
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert f"there is no folder {tmp_path / 'no'}" in refusal(tmp_path / "no")
+
+
+@pytest.mark.parametrize("library", ["onnxruntime", "tokenizers"])
+def test_a_missing_library_is_named_with_how_to_install_it(
+    tmp_path: Path, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_onnx(tmp_path)
+    monkeypatch.setitem(sys.modules, library, None)
+
+    told = refusal(tmp_path)
+
+    assert told.startswith(f"{library} is not installed")
+    assert "pip install 'digest[semantic]'" in told
 
 
 @pytest.mark.parametrize("missing", ["tokenizer.json", "model.onnx"])
