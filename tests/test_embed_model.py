@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
 
@@ -209,6 +210,23 @@ def test_a_model_without_a_sensible_answer_is_refused(tmp_path: Path) -> None:
     words = dict.fromkeys(("a", "sentence", "works"), (np.nan, 0.0))
 
     assert "gives no vector for a plain sentence" in refusal(write_static(tmp_path, words))
+
+
+def test_one_text_that_the_graph_cannot_do_is_zeros_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The graph's table has no row for the last word: a tokenizer of a larger model."""
+    whole, short = dict(WORDS), dict(list(WORDS.items())[:-1])
+    folder = write_onnx(tmp_path / "short", short)
+    (write_onnx(tmp_path / "whole", whole) / "tokenizer.json").rename(folder / "tokenizer.json")
+    model = load_model(folder)
+
+    with caplog.at_level(logging.WARNING):
+        bad, good = model.embed([("broken", ""), ("robot", "")])
+
+    assert not bad.any()
+    assert good.any()
+    assert "a text of 3 tokens has no vector" in caplog.text
 
 
 def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:

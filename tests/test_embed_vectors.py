@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
 from digest.embed.model import Floats, Text
 from digest.embed.vectors import Vectors
-from digest.store import Store, embeddings
+from digest.errors import StoreFull
+from digest.store import Store, Transaction, embeddings
 from digest.store.schema import embedding
 from digest.text import text_key
+from tests.databases import Databases
 from tests.store_pieces import NOW, count
 
 ONE, TWO, THREE = ("Sparse attention", "Few tokens."), ("Robot", "A gripper"), ("mine", "")
@@ -34,6 +37,15 @@ class CountingModel:
                 rows[at, ord(letter) % self.dimension] += 1
             rows[at] *= np.nan if "broken" in text else 1
         return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+
+
+class FullStore(Store):
+    """A store whose disk is full."""
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        raise StoreFull("the disk is full")
+        yield  # a generator
 
 
 def vectors(store: Store, model: CountingModel) -> Vectors:
@@ -98,6 +110,21 @@ def test_what_would_have_to_be_computed_can_be_counted(store: Store) -> None:
     made.embed([ONE])
 
     assert made.count_lacking([ONE, TWO, TWO, THREE]) == 2
+
+
+def test_a_disk_that_takes_nothing_costs_nobody_the_answer(
+    sqlite_databases: Databases, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = FullStore(sqlite_databases.fresh())
+    model = CountingModel()
+
+    rows = vectors(store, model).embed([ONE, TWO])
+
+    assert rows.any(axis=1).all()
+    assert "2 vectors are not kept and will be made again: the disk is full" in caplog.text
+    with pytest.raises(StoreFull):
+        vectors(store, model).embed([ONE], must_keep=True)
+    store.close()
 
 
 def test_what_people_search_with_is_not_kept(store: Store) -> None:

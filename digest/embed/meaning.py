@@ -104,7 +104,7 @@ class Meaning:
     def _make_some(self, vectors: Vectors, most: int, since: datetime | None) -> int:
         with self._store.read() as tx:
             rows = embeddings.lacking(tx, vectors.name, since=since, limit=most)
-        vectors.embed([(row.title, row.abstract) for row in rows])
+        vectors.embed([(row.title, row.abstract) for row in rows], must_keep=True)
         return len(rows)
 
     def count_lacking(self) -> int:

@@ -6,6 +6,7 @@ gives a vector for each token, whose mean is taken here.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from digest.embed.files import fingerprint, read_json
 from digest.embed.model import Floats, Text
 from digest.embed.tokens import TOKENS_MAX, Tokens, missing_extra
 from digest.errors import ModelError
+
+log = logging.getLogger(__name__)
 
 _INPUTS = frozenset({"input_ids", "attention_mask", "token_type_ids"})
 #: what graphs call their vector for a whole text, best first
@@ -52,8 +55,13 @@ class OnnxModel:
         rows = np.zeros((len(texts), self.dimension), np.float32)
         for at, text in enumerate(texts):
             ids = self._tokens.split(text)
-            if ids:
+            if not ids:
+                continue
+            try:
                 rows[at] = unit(self._run(ids))
+            except ModelError as error:
+                # one text that the graph cannot do must not hold up all the others
+                log.warning("a text of %d tokens has no vector: %s", len(ids), error)
         return rows
 
     def _run(self, ids: list[int]) -> Floats:

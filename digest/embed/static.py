@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from digest.embed.files import fingerprint, read_json, read_tensors, reading
 from digest.embed.model import Floats, Text
@@ -39,6 +40,7 @@ class StaticModel:
                 f"{weights} has {self.dimension} numbers for a token, but config.json promises"
                 f" {promised}: the files are of two models; fetch them again"
             )
+        self._check_tokens()
         unknown = read_json(tokenizer).get("model", {}).get("unk_token")
         self._unknown = self._tokens.number_of(unknown) if isinstance(unknown, str) else None
         self.name = f"static-{fingerprint(weights, tokenizer, way=f'static mean {TOKENS_MAX} 1')}"
@@ -52,16 +54,23 @@ class StaticModel:
                 rows[at] = unit(self._mean(ids))
         return rows
 
-    def _mean(self, ids: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
-        try:
-            places = ids if self._row_of is None else self._row_of[ids]
-            found = self._vectors[places].astype(np.float32)
-            if self._weight_of is not None:
-                found *= self._weight_of[ids, None].astype(np.float32)
-        except IndexError as error:
-            raise ModelError(
-                "the model's tokenizer knows tokens that it has no vectors for: the files are of"
-                " two models; fetch them again"
-            ) from error
-        mean: Floats = found.mean(axis=0)
+    def _mean(self, ids: NDArray[np.int64]) -> Floats:
+        found = self._vectors[ids if self._row_of is None else self._row_of[ids]]
+        weighed: Floats = found.astype(np.float32)
+        if self._weight_of is not None:
+            weighed *= self._weight_of[ids, None].astype(np.float32)
+        mean: Floats = weighed.mean(axis=0)
         return mean
+
+    def _check_tokens(self) -> None:
+        """Every token must have its vector, or some text would meet one that has none."""
+        rows = len(self._vectors) if self._row_of is None else len(self._row_of)
+        if self._row_of is not None and self._row_of.max(initial=0) >= len(self._vectors):
+            rows = 0
+        if self._weight_of is not None:
+            rows = min(rows, len(self._weight_of))
+        if self._tokens.count > rows:
+            raise ModelError(
+                f"the model's tokenizer knows {self._tokens.count:,} tokens, of which {rows:,} have"
+                " vectors: the files are of two models; fetch them again"
+            )

@@ -34,6 +34,12 @@ class Tokens:
         self._tokenizer.enable_truncation(TOKENS_MAX)
         self._tokenizer.no_padding()
 
+    @property
+    def count(self) -> int:
+        """How many tokens there are."""
+        found: int = self._tokenizer.get_vocab_size()
+        return found
+
     def split(self, text: Text) -> list[int]:
         """The numbers of the text's tokens; none for a text that says nothing."""
         encoded = self._tokenizer.encode(plain(text), add_special_tokens=self._specials)

@@ -6,6 +6,7 @@ whether it was just computed or found. Used by the ranker and by searching.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -14,8 +15,11 @@ import numpy as np
 
 from digest.embed.model import Floats, Model, Text
 from digest.embed.onnx import unit
+from digest.errors import StoreError
 from digest.store import Store, embeddings
 from digest.text import text_key
+
+log = logging.getLogger(__name__)
 
 #: texts computed between two writes
 _PORTION = 32
@@ -42,11 +46,12 @@ class Vectors:
         """The length of every vector."""
         return self._model.dimension
 
-    def embed(self, texts: Sequence[Text]) -> Floats:
+    def embed(self, texts: Sequence[Text], *, must_keep: bool = False) -> Floats:
         """A row for each text, of length 1; zeros for a text that says nothing.
 
         What the store lacks is computed and kept. Not to be called within a transaction that
-        writes: keeping takes one of its own.
+        writes: keeping takes one of its own. When the store cannot keep them that is said, and
+        the rows are given all the same; with `must_keep` it raises StoreError.
         """
         keys = [text_key(*text) for text in texts]
         kept = self._look_up(keys)
@@ -55,7 +60,7 @@ class Vectors:
             with self._computing:
                 kept |= self._look_up(lacking)
                 for portion in _portions([k for k in lacking if k not in kept]):
-                    kept |= self._compute({key: lacking[key] for key in portion})
+                    kept |= self._compute({key: lacking[key] for key in portion}, must_keep)
         rows = np.zeros((len(keys), self.dimension), np.float32)
         for at, key in enumerate(keys):
             rows[at] = from_bytes(kept[key], self.dimension)
@@ -76,11 +81,17 @@ class Vectors:
         with self._store.read() as tx:
             return embeddings.vectors_of(tx, self.name, keys)
 
-    def _compute(self, texts: Mapping[str, Text]) -> dict[str, bytes]:
+    def _compute(self, texts: Mapping[str, Text], must_keep: bool) -> dict[str, bytes]:
         rows = _as_kept(self._model.embed(list(texts.values())))
         made = {key: row.tobytes() for key, row in zip(texts, rows, strict=True)}
-        with self._store.write() as tx:
-            embeddings.put_vectors(tx, self.name, made, now=self._now())
+        try:
+            with self._store.write() as tx:
+                embeddings.put_vectors(tx, self.name, made, now=self._now())
+        except StoreError as error:
+            if must_keep:
+                raise
+            # they are right all the same, and whoever waits for them only reads
+            log.warning("%d vectors are not kept and will be made again: %s", len(made), error)
         return made
 
 
