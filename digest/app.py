@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from digest.embed import Meaning
     from digest.enrol import Enrolment
     from digest.fetch import Fetcher
-    from digest.mail import Transport
+    from digest.mail import Transport, TransportOptions
     from digest.mail.dkim import DkimSigner
     from digest.mailbox import Mailbox
     from digest.returns import Returns
@@ -157,7 +157,10 @@ class App:
 
         smtp = self.settings.smtp
         rules = DeliveryRules(
-            resend=smtp.uncertain == "resend", rate_per_minute=smtp.rate_per_minute
+            resend=smtp.uncertain == "resend",
+            rate_per_minute=smtp.rate_per_minute,
+            domain_rate_per_minute=smtp.domain_rate_per_minute,
+            warm_up_from=smtp.warm_up_from,
         )
         return Deliverer(
             self.store,
@@ -165,11 +168,15 @@ class App:
             rules,
             clock=self.clock,
             owner=self.owner,
-            signer=self._signer(),
+            signer=self.signer,
         )
 
-    def _signer(self) -> DkimSigner | None:
-        """Signs what we send, when a key is configured; otherwise the relay has to."""
+    @cached_property
+    def signer(self) -> DkimSigner | None:
+        """Signs what we send, when a key is configured; otherwise the relay has to.
+
+        Raises ConfigError when the key cannot be used.
+        """
         from digest.mail.dkim import load_signer
 
         mail = self.settings.mail
@@ -179,22 +186,28 @@ class App:
 
     def transport(self) -> Transport:
         """The way out, as [smtp] says."""
-        from digest.mail import TransportOptions, build_transport
+        from digest.mail import build_transport
+
+        return build_transport(self.transport_options)
+
+    @cached_property
+    def transport_options(self) -> TransportOptions:
+        """How [smtp] says that mail leaves."""
+        from digest.mail import TransportOptions
 
         smtp = self.settings.smtp
-        return build_transport(
-            TransportOptions(
-                kind=smtp.transport,
-                host=smtp.host,
-                port=smtp.port,
-                security=smtp.security,
-                username=smtp.username,
-                password=smtp.password.get_secret_value() if smtp.password else None,
-                connections=smtp.connections,
-                timeout_s=smtp.timeout_s,
-                hostname=self._domain,
-                path=smtp.path,
-            )
+        return TransportOptions(
+            kind=smtp.transport,
+            host=smtp.host,
+            port=smtp.port,
+            security=smtp.security,
+            username=smtp.username,
+            password=smtp.password.get_secret_value() if smtp.password else None,
+            connections=smtp.connections,
+            messages_per_connection=smtp.messages_per_connection,
+            timeout_s=smtp.timeout_s,
+            hostname=self._domain,
+            path=smtp.path,
         )
 
     @cached_property

@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -25,6 +26,10 @@ from digest.errors import DigestError, StoreBusy, StoreFull
 from digest.model import CONFIRM_WITHIN
 from digest.store import facts
 from digest.store.collecting import due_sources
+from digest.store.outbox import waiting
+
+if TYPE_CHECKING:
+    from digest.deliver import DeliveryReport
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +48,10 @@ _VECTORS_TOLD = 2_000
 #: find nothing new because it looks before it has read
 _LISTS_FIRST = timedelta(minutes=10)
 _LOOK_AGAIN_S = 1.0
+#: a long run of delivering tells how far it is that often, in seconds
+_PROGRESS_S = 60
+#: who reads the mailbox of bounces goes on doing so; others take over after that silence
+_BOUNCES_LEASE = timedelta(minutes=15)
 #: how often the heartbeat of a stage is written down
 _NOTED_EVERY = timedelta(minutes=1)
 #: what is in flight when SIGTERM comes has that long to finish, in seconds
@@ -172,14 +181,27 @@ def deliver_tick(app: App, stopping: Callable[[], bool]) -> None:
     """Deliver what waits, unless trouble with the relay has paused sending."""
     if app.deliverer.paused_until(app.now()) is not None:
         return
-    report = app.deliverer.deliver(app.transport(), stop=stopping)
+    from digest.deliver import now_and_then
+
+    def tell(report: DeliveryReport) -> None:
+        with app.store.read() as tx:
+            left = sum(waiting(tx).values())
+        log.info("messages: %d handed over in this run, %d wait", report.handed_over, left)
+
+    report = app.deliverer.deliver(
+        app.transport(), stop=stopping, progress=now_and_then(tell, _PROGRESS_S)
+    )
     if report.states or report.recovered:
         told = ", ".join(f"{count} {state.value}" for state, count in report.states.items())
         log.info("messages: %s; %d recovered", told or "none", report.recovered)
 
 
 def bounces_tick(app: App, stopping: Callable[[], bool]) -> None:
-    """Read what came back."""
+    """Read what came back, unless another process does so."""
+    with app.store.write() as tx:
+        lease = max(3 * app.settings.bounces.every, _BOUNCES_LEASE)
+        if not facts.hold(tx, "bounces.reader", owner=app.owner, lease=lease):
+            return
     with app.mailbox() as mailbox:
         report = app.returns.read(mailbox, app.now(), stop=stopping)
     if report.letters:

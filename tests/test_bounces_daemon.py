@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from digest.app import App
 from digest.config import load_settings
 from digest.schedule import _scheduler, bounces_tick
+from digest.store import facts
 from tests.bounce_samples import sample
 from tests.config_folder import MINIMAL
 
@@ -65,6 +67,27 @@ def test_the_daemon_reads_the_mailbox(folder: Path) -> None:
         wait_for(folder / "Maildir" / "cur" / "1:2,S")
 
     assert "came back: 1 automatic" in (folder / "log").read_text()
+
+
+def test_of_several_processes_one_reads_it_until_it_falls_silent(folder: Path) -> None:
+    settings = load_settings(folder / "config.toml", {})
+    one, two = App(settings), App(settings)
+    one.owner, two.owner = "one", "two"
+    letter = folder / "Maildir" / "cur" / "1:2,S"
+    try:
+        bounces_tick(one, lambda: False)
+        letter.rename(folder / "Maildir" / "new" / "1")
+        bounces_tick(two, lambda: False)
+        assert not letter.exists(), "it is another's to read"
+
+        with two.store.write() as tx:
+            long_ago = datetime(2000, 1, 1, tzinfo=UTC).isoformat()
+            facts.put_fact(tx, "bounces.reader", {"owner": "one", "until": long_ago})
+        bounces_tick(two, lambda: False)
+        assert letter.exists()
+    finally:
+        one.close()
+        two.close()
 
 
 def test_a_tick_reads_it_once(folder: Path) -> None:

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 import trustme
 
+from digest.app import App
 from digest.check.findings import Finding, Level
-from digest.check.relay import judge_relay, public_addresses, relay_options
+from digest.check.relay import judge_relay, public_addresses
 from digest.mail import TransportOptions
 from digest.mail.probe import Probe, probe_relay
 from tests.check_pieces import seen
@@ -349,7 +350,7 @@ def test_a_relay_that_is_small_and_poor_is_told_both() -> None:
 def test_the_settings_say_how_the_relay_is_spoken_to(tmp_path: Path) -> None:
     text = MINIMAL + '[smtp]\nhost = "mx.example"\nusername = "u"\npassword = "p"\ntimeout_s = 7\n'
 
-    how = relay_options(Folder(tmp_path).load(text))
+    how = App(Folder(tmp_path).load(text)).transport_options
 
     assert (how.host, how.port, how.security) == ("mx.example", 587, "starttls")
     assert (how.username, how.password, how.timeout_s) == ("u", "p", 7)

@@ -187,6 +187,23 @@ def test_messages_in_doubt_are_never_more_than_connections() -> None:
     assert max(most) <= 3
 
 
+@pytest.mark.parametrize("extensions", [("PIPELINING",), ()])
+@pytest.mark.parametrize(("most", "connections"), [(1, 12), (5, 3), (100, 1)])
+def test_a_connection_carries_so_many_messages_and_another_takes_its_place(
+    extensions: tuple[str, ...], most: int, connections: int
+) -> None:
+    envelopes = [make_envelope(n) for n in range(1, 13)]
+
+    with ScriptedServer(extensions=extensions) as server:
+        options = replace(OPTIONS, port=server.port, connections=1, messages_per_connection=most)
+        run = asyncio.run(run_mail(build_transport(options), envelopes))
+
+    assert run.with_fate(Fate.ACCEPTED) == list(range(1, 13))
+    assert server.connections == connections
+    ended = Counter(number for number, line in server.commands if line.startswith("QUIT"))
+    assert len(ended) == connections, "each says goodbye"
+
+
 def test_take_and_report_are_never_called_by_two_at_once() -> None:
     inside = Counter[str]()
     envelopes = iter([make_envelope(n) for n in range(1, 101)])

@@ -170,7 +170,7 @@ def test_the_owner_settles_what_is_on_the_wire(queued: Store, state: OutboxState
 
 def test_what_is_given_back_unsent_was_no_attempt(queued: Store) -> None:
     claim(queued)
-    settle(queued, Settlement(id=1, state=OutboxState.QUEUED))
+    settle(queued, Settlement(id=1, state=OutboxState.QUEUED, was_tried=False))
 
     (again,) = claim(queued)
     assert again.attempts == 1

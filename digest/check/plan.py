@@ -258,7 +258,7 @@ class _Plan:
         )
 
     def _probe(self) -> Iterator[Finding]:
-        options = relay.relay_options(self._settings)
+        options = self._app.transport_options
         probe = probe_relay(options, timeout_s=min(options.timeout_s, _ANSWER_S))
         size = self._mail.size_bytes
         yield from relay.judge_relay(probe, options, mail_bytes=size, now=self._now)

@@ -19,7 +19,6 @@ from digest.mail.probe import Probe
 
 if TYPE_CHECKING:
     from digest.check.resolver import IPAddress
-    from digest.config import Settings
 
 CONNECTION = "relay.connection"
 TLS = "relay.tls"
@@ -28,20 +27,6 @@ EXTENSIONS = "relay.extensions"
 
 #: certificates that renew themselves do so a month ahead: so near to the end something is broken
 _CERTIFICATE_DAYS = 14
-
-
-def relay_options(settings: Settings) -> TransportOptions:
-    """How [smtp] says that the relay is spoken to."""
-    smtp = settings.smtp
-    return TransportOptions(
-        host=smtp.host,
-        port=smtp.port,
-        security=smtp.security,
-        username=smtp.username,
-        password=smtp.password.get_secret_value() if smtp.password else None,
-        timeout_s=smtp.timeout_s,
-        hostname=settings.mail.from_address.rpartition("@")[2],
-    )
 
 
 def public_addresses(host: str) -> tuple[IPAddress, ...]:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest.cli.base import AsJson, At, Config, app, log_to_stderr, opened, print_json, say, warn
 from digest.errors import BadInput, DigestError, UsageError
 
+if TYPE_CHECKING:
+    from digest.deliver.rules import DeliveryReport, Progress
+
+#: how often a terminal is told how far the delivering is, in seconds
+_PROGRESS_S = 0.5
 ROLES = ("collect", "edition", "deliver", "web")
 
 
@@ -195,7 +202,8 @@ def send(
             _say_drafts(parts, as_json)
             return
         made = parts.editor.make_due(parts.now())
-        delivered = parts.deliverer.deliver(parts.transport())
+        with _progress() as progress:
+            delivered = parts.deliverer.deliver(parts.transport(), progress=progress)
     states = {state.value: count for state, count in delivered.states.items()}
     if as_json:
         print_json(
@@ -215,6 +223,23 @@ def send(
     if delivered.stopped:
         warn(f"{delivered.stopped}; what waits is kept")
         raise typer.Exit(1)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Tells on a terminal how far the delivering is; leaves no trace."""
+    from digest.deliver import now_and_then
+
+    if not sys.stderr.isatty():
+        yield lambda report: None
+        return
+
+    def tell(report: DeliveryReport) -> None:
+        told = (f"{count:,} {state.value}" for state, count in sorted(report.states.items()))
+        print(f"\r\033[Kmessages: {', '.join(told)} …", end="", file=sys.stderr, flush=True)
+
+    yield now_and_then(tell, _PROGRESS_S)
+    print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 def _say_drafts(parts: object, as_json: bool) -> None:

@@ -30,6 +30,12 @@ class SmtpSettings(Section):
     connections: Annotated[v.Int, Field(ge=1, le=500)] = 8
     #: messages a minute over all connections; 0 is no limit
     rate_per_minute: Annotated[v.Int, Field(ge=0)] = 0
+    #: messages that one connection carries before another takes its place; 0 is no limit
+    messages_per_connection: Annotated[v.Int, Field(ge=0)] = 0
+    #: messages a minute to one domain of readers; 0 is no limit
+    domain_rate_per_minute: Annotated[v.Int, Field(ge=0)] = 0
+    #: first day of a new sending domain: few messages at first, twice as many on each day after
+    warm_up_from: v.Day | None = None
     #: for one answer of the relay, in seconds
     timeout_s: Annotated[v.Number, Field(gt=0, le=3600)] = 60.0
     #: what becomes of a message that was on the wire when the sender died

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from datetime import time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -27,6 +27,16 @@ _DOMAIN = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 #: the longest local part and address that SMTP carries (RFC 5321 §4.5.3.1)
 _LOCAL_PART_MAX, _ADDRESS_MAX = 64, 254
+
+
+def read_day(value: Any) -> date:
+    """Read 2026-03-11, as a date of TOML or as text."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        return date.fromisoformat(value.strip())
+    except (AttributeError, ValueError):
+        raise ValueError("must be a day, like 2026-03-11") from None
 
 
 def parse_duration(value: Any) -> timedelta:
@@ -283,6 +293,7 @@ Network = Annotated[str, Strict(), AfterValidator(check_network)]
 Zone = Annotated[str, Strict(), AfterValidator(check_zone)]
 Slug = Annotated[str, Strict(), AfterValidator(check_slug)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Day = Annotated[date, BeforeValidator(read_day)]
 SendAt = Annotated[time, BeforeValidator(read_send_at)]
 Rhythm = Annotated[Cadence, BeforeValidator(read_cadence)]
 PlainPath = Annotated[Path, BeforeValidator(_read_path)]

@@ -6,7 +6,7 @@ means → the Desk writes it down. Rows are `sending` in the database before the
 settled in small groups: what a crash leaves in doubt is what was on the wire and one group at most.
 """
 
-from digest.deliver.rules import GROUP, LEASE, DeliveryReport, DeliveryRules
+from digest.deliver.rules import GROUP, LEASE, DeliveryReport, DeliveryRules, now_and_then
 from digest.deliver.stage import Deliverer
 
-__all__ = ["GROUP", "LEASE", "Deliverer", "DeliveryReport", "DeliveryRules"]
+__all__ = ["GROUP", "LEASE", "Deliverer", "DeliveryReport", "DeliveryRules", "now_and_then"]

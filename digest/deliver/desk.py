@@ -9,10 +9,11 @@ import logging
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from digest.clock import uptime_s
 from digest.counting import Case, note_failure
+from digest.deliver.pace import next_midnight, warm_up_allowance
 from digest.deliver.rules import DeliveryRules
 from digest.model import Edition, Failure, OutboxState
 from digest.store import Transaction, claims, people
@@ -62,6 +63,9 @@ class Desk:
         # a process that follows a dead one may have its name: a new sender is never an old one
         self._owner = f"{owner}:{secrets.token_hex(4)}"
         self._reader = EditionReader()
+        #: what is left of a day's warm-up, as far as we know; others may send too
+        self._left = 0
+        self._left_until: datetime | None = None
 
     @property
     def renewal_s(self) -> float:
@@ -85,12 +89,35 @@ class Desk:
     def claim(self, tx: Transaction, limit: int, now: datetime) -> list[Held]:
         """Take up to so many messages; fewer than asked: nothing more waits."""
         until = self._good_until()
+        limit = self._allowed(tx, limit, now)
         rows = claims.claim(tx, owner=self._owner, now=now, limit=limit, lease=self._rules.lease)
+        self._left -= len(rows)
         editions = self._reader.load(tx, [r.edition_id for r in rows if r.edition_id is not None])
         return [
             Held(row=row, edition=editions.get(row.edition_id or 0), good_until=until)
             for row in rows
         ]
+
+    def _allowed(self, tx: Transaction, limit: int, now: datetime) -> int:
+        """How many of `limit` a new sending domain may claim today.
+
+        When it may send no more, editions wait for the next day; questions to confirm, which
+        somebody is waiting for, still go.
+        """
+        began_on = self._rules.warm_up_from
+        if began_on is None or (most := warm_up_allowance(began_on, now.date())) is None:
+            return limit
+        midnight = next_midnight(now)
+        if self._left <= 0 or self._left_until != midnight:
+            self._left = most - claims.handed_over(tx, midnight - timedelta(days=1))
+            self._left_until = midnight
+        if self._left > 0:
+            return min(limit, self._left)
+        reason = f"warm-up: no more than {most} on this day"
+        count = claims.postpone_editions(tx, now=now, until=midnight, reason=reason)
+        if count:
+            log.warning("%d editions wait for tomorrow: %s", count, reason)
+        return limit
 
     def renew(self, tx: Transaction, held: Collection[Held]) -> None:
         """Prolong the leases of what is held; what has gone to another is ours no more."""
@@ -104,6 +131,8 @@ class Desk:
 
     def recover(self, tx: Transaction, now: datetime, *, nobody_sends: bool = False) -> int:
         """Free the messages of senders that have died; returns how many."""
+        # and look again what all senders have sent today
+        self._left = 0
         return claims.release_stale(
             tx, now=now, resend=self._rules.resend, nobody_sends=nobody_sends
         )

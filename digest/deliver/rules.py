@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 
+from digest.clock import uptime_s
 from digest.model import OutboxState
 
 #: outcomes that may wait to be written down; more would leave more in doubt
@@ -21,6 +23,10 @@ class DeliveryRules:
     resend: bool
     #: messages a minute over all connections; 0 is no limit
     rate_per_minute: int = 0
+    #: messages a minute to one domain of readers; 0 is no limit
+    domain_rate_per_minute: int = 0
+    #: first day of a new sending domain, see pace.py; None: it is known everywhere
+    warm_up_from: date | None = None
     #: how long the messages of a dead sender rest before another takes them
     lease: timedelta = LEASE
     group: int = GROUP
@@ -52,5 +58,26 @@ class DeliveryReport:
     #: why nothing more could be handed over; None when all was tried
     stopped: str | None = None
 
+    @property
+    def handed_over(self) -> int:
+        return self.states.get(OutboxState.SENT, 0)
+
     def count(self, state: OutboxState) -> None:
         self.states[state] = self.states.get(state, 0) + 1
+
+
+#: hears how far a run has come
+Progress = Callable[[DeliveryReport], None]
+
+
+def now_and_then(tell: Progress, every_s: float) -> Progress:
+    """A progress that tells only so often, and not at once."""
+    told_at = uptime_s()
+
+    def hear(report: DeliveryReport) -> None:
+        nonlocal told_at
+        if uptime_s() - told_at >= every_s:
+            told_at = uptime_s()
+            tell(report)
+
+    return hear

@@ -18,7 +18,8 @@ from typing import TypeVar
 from digest.clock import Clock, uptime_s
 from digest.deliver.desk import Answer, Desk, Held
 from digest.deliver.making import MessageMaker
-from digest.deliver.rules import DeliveryReport, DeliveryRules
+from digest.deliver.pace import DomainPace, domain_of
+from digest.deliver.rules import DeliveryReport, DeliveryRules, Progress
 from digest.deliver.verdict import decide, failure_of, later, refuse_late
 from digest.errors import BadInput, TemplateError
 from digest.mail import Transport
@@ -44,15 +45,19 @@ class Run:
         maker: MessageMaker,
         rules: DeliveryRules,
         *,
+        pace: DomainPace,
         clock: Clock,
         stop: Callable[[], bool],
+        progress: Progress,
     ) -> None:
         self._store = store
         self._desk = desk
         self._maker = maker
         self._rules = rules
+        self._pace = pace
         self._clock = clock
         self._stop = stop
+        self._progress = progress
         self.report = DeliveryReport()
         self._aside = ThreadPoolExecutor(1, "digest-commit")
         #: claimed, not given to the transport
@@ -100,7 +105,9 @@ class Run:
                 held = self._ready.popleft()
                 if self._wants_more():
                     self._work.set()
-                if held.is_ours and (envelope := self._make(held)) is not None:
+                if not held.is_ours or self._waits_its_turn(held):
+                    continue
+                if (envelope := self._make(held)) is not None:
                     self._on_the_wire[held.row.id] = held
                     self._next_at = max(self._next_at, uptime_s()) + self._rules.seconds_between
                     return envelope
@@ -123,7 +130,9 @@ class Run:
 
     def _learn(self, outcome: Outcome) -> None:
         held = self._on_the_wire.pop(outcome.outbox_id)
-        settlement = decide(outcome, held.row, self._clock.now(), resend=self._rules.resend)
+        now = self._clock.now()
+        self._pace.hear(domain_of(held.row.email), outcome, now)
+        settlement = decide(outcome, held.row, now, resend=self._rules.resend)
         failure = failure_of(outcome, settlement)
         self._note(Answer(row=held.row, settlement=settlement, failure=failure))
 
@@ -132,6 +141,22 @@ class Run:
         return held is not None and held.is_ours
 
     # -- parts of it
+
+    def _waits_its_turn(self, held: Held) -> bool:
+        """Whether its reader's domain has had enough for now; it is given back until it has not."""
+        domain = domain_of(held.row.email)
+        turn = self._pace.turn(domain, self._clock.now())
+        if turn is None:
+            return False
+        ended = Settlement(
+            id=held.row.id,
+            state=OutboxState.DEFERRED,
+            reason=f"pace: waits its turn at {domain}",
+            not_before=turn,
+            was_tried=False,
+        )
+        self._note(Answer(row=held.row, settlement=ended))
+        return True
 
     def _make(self, held: Held) -> Envelope | None:
         """The message of a row; None when there can be none, which is noted."""
@@ -224,8 +249,9 @@ class Run:
         self._room.set()
         for answer in answers:
             settlement = answer.settlement
-            if settlement.id in ours and settlement.state is not OutboxState.QUEUED:
+            if settlement.id in ours and settlement.was_tried:
                 self.report.count(settlement.state)
+        self._progress(self.report)
 
     async def _spend(self, call: Callable[[], T]) -> T:
         """Wait for the disk on the other thread. A cancellation waits too: a transaction that was
@@ -241,7 +267,7 @@ class Run:
     def _close_books(self) -> None:
         """Write down the last outcomes, and give back what was not sent."""
         for held in self._ready:
-            back = Settlement(id=held.row.id, state=OutboxState.QUEUED)
+            back = Settlement(id=held.row.id, state=OutboxState.QUEUED, was_tried=False)
             self._answers.append(Answer(row=held.row, settlement=back))
         self._ready.clear()
         if self._answers:

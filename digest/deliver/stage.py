@@ -14,7 +14,8 @@ from digest.compose.composer import Composer
 from digest.deliver import pauses
 from digest.deliver.desk import Desk
 from digest.deliver.making import MessageMaker
-from digest.deliver.rules import DeliveryReport, DeliveryRules
+from digest.deliver.pace import DomainPace
+from digest.deliver.rules import DeliveryReport, DeliveryRules, Progress
 from digest.deliver.run import Run
 from digest.errors import TransportError
 from digest.mail import Transport
@@ -44,19 +45,35 @@ class Deliverer:
         self._clock = clock
         self._desk = Desk(rules, owner)
         self._maker = MessageMaker(composer, signer)
+        # kept from one run to the next, which may be seconds later
+        self._pace = DomainPace(rules.domain_rate_per_minute)
 
     def paused_until(self, now: datetime) -> datetime | None:
         """When sending goes on after trouble with the relay; None when it is not paused."""
         return pauses.paused_until(self._store, now)
 
     def deliver(
-        self, transport: Transport, *, stop: Callable[[], bool] = lambda: False
+        self,
+        transport: Transport,
+        *,
+        stop: Callable[[], bool] = lambda: False,
+        progress: Progress = lambda report: None,
     ) -> DeliveryReport:
         """Hand over all that waits, until nothing does, `stop` says so, or the relay fails us.
 
-        A relay that takes nothing pauses sending for growing times, and loses nothing.
+        `progress` hears now and then how far it is. A relay that takes nothing pauses sending for
+        growing times, and loses nothing.
         """
-        run = Run(self._store, self._desk, self._maker, self._rules, clock=self._clock, stop=stop)
+        run = Run(
+            self._store,
+            self._desk,
+            self._maker,
+            self._rules,
+            pace=self._pace,
+            clock=self._clock,
+            stop=stop,
+            progress=progress,
+        )
 
         def recover(nobody_sends: bool) -> None:
             with self._store.write() as tx:

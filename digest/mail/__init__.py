@@ -48,6 +48,8 @@ def _find_problems(options: TransportOptions) -> list[str]:
         problems.append(f"smtp.hostname: {options.hostname!r} cannot be said in EHLO")
     if options.connections < 1:
         problems.append("smtp.connections: at least 1")
+    if options.messages_per_connection < 0:
+        problems.append("smtp.messages_per_connection: 0 for no limit, or more")
     if options.timeout_s <= 0:
         problems.append("smtp.timeout_s: more than 0 seconds")
     return problems

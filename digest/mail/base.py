@@ -63,6 +63,8 @@ class TransportOptions:
     password: str | None = field(default=None, repr=False)
     #: most connections at once
     connections: int = 8
+    #: messages that one connection carries before another takes its place; 0 is no limit
+    messages_per_connection: int = 0
     #: seconds for one answer of the relay; the answer to a whole message may take twice that
     timeout_s: float = 60.0
     #: how we introduce ourselves (EHLO): a full domain name, or an address in brackets

@@ -65,6 +65,8 @@ class Connection(asyncio.Protocol):
         #: done when the socket is closed
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self._session: Session | None = None
+        #: messages it was ever offered
+        self._offered = 0
         self._writer: Writer | None = None
         self._will_flush = False
         self._deadline = 0.0
@@ -99,11 +101,21 @@ class Connection(asyncio.Protocol):
         """Whether it can be offered a message."""
         session = self._session
         return not (
-            session is None or self._is_cut or session.has_quit or session.farewell is not None
+            session is None
+            or self._is_cut
+            or self.is_spent
+            or session.has_quit
+            or session.farewell is not None
         )
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it has been given all that one connection may carry."""
+        return 0 < self._options.messages_per_connection <= self._offered
 
     def offer(self, delivery: Delivery) -> None:
         """Hand the session a message."""
+        self._offered += 1
         self.session.offer(delivery)
         self._after_input()
 

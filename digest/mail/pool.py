@@ -136,6 +136,8 @@ class Pool:
         """Messages of a connection are settled."""
         self._settle_all(connection)
         self._fleet.sort(connection)
+        if connection.is_spent and connection.session.load == 0:
+            connection.quit()
         self._place()
 
     def lost(self, connection: Connection, returned: list[Delivery], reason: str) -> None:

@@ -31,6 +31,8 @@ from digest.store.items import batches
 from digest.store.moments import UTCDateTime
 from digest.store.schema import OPEN, WAITING, outbox, subscriber, suppression
 
+#: what is that long overdue has been given up, see deliver/verdict.py
+_GIVEN_UP = timedelta(days=3)
 _DIED = "the sender died while it was on the wire"
 
 
@@ -60,6 +62,8 @@ class Settlement:
     answer: str | None = None
     #: for deferred, and for queued when it has to wait: not tried before
     not_before: datetime | None = None
+    #: False: it has not left, so this was no attempt
+    was_tried: bool = True
 
 
 # statements of the sending loop are built once: building one costs more than running it
@@ -202,8 +206,7 @@ def settle(
             "new_answer": s.answer,
             "wait": s.not_before,
             "at": now if s.state.is_final else None,
-            # given back unsent: that was no attempt
-            "unsent": int(s.state is OutboxState.QUEUED),
+            "unsent": int(not s.was_tried),
         }
         for s in settlements
         if s.id in ours
@@ -211,6 +214,27 @@ def settle(
     if rows:
         tx.execute(_SETTLE, rows)
     return ours
+
+
+def handed_over(tx: Connection, since: datetime) -> int:
+    """How many messages have left since then, or may have."""
+    # the due day only narrows the search: what is older than that is given up
+    recent = outbox.c.due_at > since - _GIVEN_UP
+    sent = select(func.count()).where(
+        recent, outbox.c.state == OutboxState.SENT, outbox.c.settled_at >= since
+    )
+    leaving = select(func.count()).where(OPEN, outbox.c.state == OutboxState.SENDING)
+    return tx.execute(sent).scalar_one() + tx.execute(leaving).scalar_one()
+
+
+def postpone_editions(tx: Connection, *, now: datetime, until: datetime, reason: str) -> int:
+    """Have every edition that is due wait until then; returns how many there were."""
+    done = tx.execute(
+        update(outbox)
+        .where(WAITING, outbox.c.not_before <= now, outbox.c.kind == MessageKind.EDITION)
+        .values(state=OutboxState.DEFERRED, reason=reason, not_before=until)
+    )
+    return done.rowcount
 
 
 def renew_lease(tx: Connection, ids: Sequence[int], *, owner: str, lease: timedelta) -> set[int]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, text
 
+from digest.store.engine import db_now
 from digest.store.schema import state
 from digest.store.upsert import put_row
 
@@ -18,6 +20,18 @@ def get_fact(tx: Connection, name: str) -> Any:
 def put_fact(tx: Connection, name: str, value: Any) -> None:
     """Store a JSON value under a name."""
     put_row(tx, state, {"name": name, "value": value})
+
+
+def hold(tx: Connection, name: str, *, owner: str, lease: timedelta) -> bool:
+    """Take or keep for `owner` what only one process may do; False while another has it."""
+    if tx.dialect.name != "sqlite":
+        # two at once would both find it free; on SQLite a writer is alone anyway
+        tx.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
+    now, held = db_now(tx), get_fact(tx, name)
+    if held is not None and held["owner"] != owner and datetime.fromisoformat(held["until"]) > now:
+        return False
+    put_fact(tx, name, {"owner": owner, "until": (now + lease).isoformat()})
+    return True
 
 
 def drop_fact(tx: Connection, name: str) -> None:

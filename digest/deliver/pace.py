@@ -1,0 +1,109 @@
+"""How fast messages may leave: to one domain of readers, and from a new domain of ours. Pure.
+
+A message whose turn has not come goes back into the outbox until it has, so that it holds up
+nobody else. Times are parameters; used by run.py and desk.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from digest.model import Fate, Outcome
+
+#: a domain that was left alone may get the messages of so much time at once: ticks are seconds
+#: apart, and a pace kept to the message would waste what lies between them
+BURST = timedelta(seconds=10)
+#: refusals in a row, for being busy, after which a domain is left alone for a while
+PATIENCE = 10
+#: the beginnings of status codes that mean it (RFC 3463: the system, the way there; 4.7.0 and
+#: 4.7.28 are what Gmail says to too many). Greylisting is not: there each reader has to be tried
+_BUSY = ("4.3.", "4.4.", "4.7.0", "4.7.28")
+_REST_FIRST = timedelta(minutes=1)
+_REST_LONGEST = timedelta(minutes=30)
+
+#: what a new sending domain may send on its first day; twice as much on each day after
+WARM_UP_FIRST = 200
+#: so many days; then there is no limit
+WARM_UP_DAYS = 14
+
+
+def warm_up_allowance(began_on: date, today: date) -> int | None:
+    """How many messages may leave today; None when the warm-up is over.
+
+    A day before it began counts as its first. Source: the ramps that large senders publish for
+    new addresses differ, but all begin with some hundreds a day and about double.
+    """
+    days = max((today - began_on).days, 0)
+    return WARM_UP_FIRST * 2**days if days < WARM_UP_DAYS else None
+
+
+def next_midnight(now: datetime) -> datetime:
+    """When the next day of the warm-up, and of the ledger, begins."""
+    return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
+
+
+@dataclass(slots=True)
+class _Domain:
+    """What one domain of readers has had."""
+
+    #: when what has left would have left at exactly the pace
+    spent_until: datetime
+    #: the last turn that was given away
+    promised: datetime
+    refusals: int = 0
+    rests: int = 0
+    rests_until: datetime | None = None
+
+
+class DomainPace:
+    """The pace for each domain of readers; `per_minute` 0 sets none.
+
+    A domain that says of one message after the other that it is busy is left alone for growing
+    times, whatever the pace.
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        self._step = timedelta(minutes=1) / per_minute if per_minute else timedelta()
+        self._domains: dict[str, _Domain] = {}
+
+    def turn(self, domain: str, now: datetime) -> datetime | None:
+        """None: a message to that domain may leave now, and is counted. Else when to ask again;
+        no two are given the same turn.
+        """
+        known = self._domains.get(domain)
+        if known is None:
+            if not self._step:
+                return None
+            known = self._domains[domain] = _Domain(spent_until=now, promised=now)
+        free_at = max(known.spent_until - BURST, known.rests_until or now)
+        if free_at <= now:
+            known.spent_until = max(known.spent_until, now) + self._step
+            return None
+        known.promised = max(known.promised + self._step, free_at)
+        return known.promised
+
+    def hear(self, domain: str, outcome: Outcome, now: datetime) -> None:
+        """What became of a message to that domain."""
+        if outcome.code is None:
+            return  # nobody's answer
+        known = self._domains.get(domain)
+        if outcome.fate is not Fate.TEMPORARY or not (outcome.status or "").startswith(_BUSY):
+            if known is not None:
+                known.refusals = known.rests = 0
+                known.rests_until = None
+            return
+        if known is None:
+            known = self._domains[domain] = _Domain(spent_until=now, promised=now)
+        known.refusals += 1
+        is_resting = known.rests_until is not None and now < known.rests_until
+        # after a rest, one refusal is enough: nothing has changed there
+        if not is_resting and known.refusals >= (1 if known.rests else PATIENCE):
+            known.rests_until = now + min(_REST_FIRST * 2**known.rests, _REST_LONGEST)
+            known.rests = min(known.rests + 1, 10)
+            known.refusals = 0
+
+
+def domain_of(address: str) -> str:
+    """The domain of an address, as paces know it."""
+    return address.rpartition("@")[2].lower()

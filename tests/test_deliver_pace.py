@@ -1,0 +1,288 @@
+"""Paces: how fast messages may leave, to one domain and from a new one, and in a fair order."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest.deliver.pace import (
+    BURST,
+    PATIENCE,
+    WARM_UP_DAYS,
+    WARM_UP_FIRST,
+    DomainPace,
+    domain_of,
+    next_midnight,
+    warm_up_allowance,
+)
+from digest.model import Cadence, Envelope, Fate, MessageKind, OutboxState, Outcome, Status
+from digest.report import day_report
+from digest.store import Store, outbox
+from digest.store.outbox import NewMessage
+from tests.deliver_pieces import World, refusal
+from tests.edition_pieces import editor
+from tests.fakes import ScriptedTransport, accepted
+from tests.store_pieces import DAY, HOUR, NOW, add_person
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def world(store: Store) -> World:
+    return World(store)
+
+
+@pytest.fixture
+def sqlite_world(sqlite_store: Store) -> World:
+    return World(sqlite_store)
+
+
+def outcome(fate: Fate, code: int | None = 250, status: str | None = None) -> Outcome:
+    return Outcome(outbox_id=1, fate=fate, code=code, status=status)
+
+
+BUSY = outcome(Fate.TEMPORARY, 451, "4.3.2")
+
+
+# The pace, as a value
+
+
+@given(
+    per_minute=st.integers(1, 6_000),
+    waits=st.lists(st.floats(0, 120), min_size=1, max_size=200),
+)
+def test_no_span_of_time_has_more_than_the_pace_and_one_burst(
+    per_minute: int, waits: list[float]
+) -> None:
+    pace = DomainPace(per_minute)
+    now, left = NOW, []
+    for wait in waits:
+        now += timedelta(seconds=wait)
+        if pace.turn("example.org", now) is None:
+            left.append(now)
+
+    for first, begun in enumerate(left):
+        for count, moment in enumerate(left[first:], 1):
+            assert count <= (moment - begun + BURST) / MINUTE * per_minute + 1.001
+
+
+@given(per_minute=st.integers(1, 6_000), count=st.integers(2, 300))
+def test_each_gets_a_turn_of_its_own_at_the_pace(per_minute: int, count: int) -> None:
+    pace = DomainPace(per_minute)
+    turns = [turn for _ in range(count) if (turn := pace.turn("example.org", NOW)) is not None]
+
+    assert turns == sorted(set(turns))
+    assert all(turn > NOW for turn in turns)
+    last = (count - 1) * MINUTE / per_minute
+    assert not turns or turns[-1] <= NOW + last + MINUTE / per_minute
+
+
+def test_a_domain_that_rests_does_not_hold_up_another() -> None:
+    pace = DomainPace(1)
+
+    assert pace.turn("a.example", NOW) is None
+    assert pace.turn("a.example", NOW) is not None
+    assert pace.turn("b.example", NOW) is None
+
+
+def test_without_a_pace_nothing_waits() -> None:
+    pace = DomainPace(0)
+
+    assert [pace.turn("a.example", NOW) for _ in range(1000)] == [None] * 1000
+
+
+def test_a_domain_that_refuses_is_left_alone_longer_each_time() -> None:
+    pace, now, rests = DomainPace(0), NOW, []
+    for _ in range(PATIENCE - 1):
+        pace.hear("a.example", BUSY, now)
+    assert pace.turn("a.example", now) is None
+    for _ in range(8):
+        pace.hear("a.example", BUSY, now)
+        until = pace.turn("a.example", now)
+        assert until is not None
+        rests.append((until - now) // MINUTE)
+        now = until
+        assert pace.turn("a.example", now) is None
+    assert rests == [1, 2, 4, 8, 16, 30, 30, 30]
+
+    pace.hear("a.example", outcome(Fate.ACCEPTED), now)
+    pace.hear("a.example", BUSY, now)
+
+    assert pace.turn("a.example", now) is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        outcome(Fate.TEMPORARY, None),  # a lost connection is nobody's refusal
+        outcome(Fate.TEMPORARY, 451, "4.7.1"),  # greylisting: each has to be tried
+        outcome(Fate.TEMPORARY, 450),
+        outcome(Fate.TEMPORARY, 452, "4.2.2"),  # a full mailbox is one reader's
+        outcome(Fate.PERMANENT, 550, "5.1.1"),
+    ],
+)
+def test_what_does_not_say_that_it_is_busy_lets_the_others_go(answer: Outcome) -> None:
+    pace = DomainPace(0)
+    for _ in range(PATIENCE * 2):
+        pace.hear("a.example", answer, NOW)
+
+    assert pace.turn("a.example", NOW) is None
+
+
+@given(st.dates(date(2000, 1, 1), date(2999, 1, 1)), st.integers(-400, 400))
+def test_the_warm_up_doubles_daily_and_ends(began: date, days: int) -> None:
+    today = warm_up_allowance(began, began + timedelta(days=days))
+    tomorrow = warm_up_allowance(began, began + timedelta(days=days + 1))
+
+    assert (today is None) == (days >= WARM_UP_DAYS)
+    if days <= 0:
+        assert today == WARM_UP_FIRST
+    if today is not None and tomorrow is not None:
+        assert tomorrow == (2 * today if days >= 0 else today)
+
+
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2999, 1, 1)))
+def test_midnight_is_the_end_of_this_day(moment: datetime) -> None:
+    now = moment.replace(tzinfo=NOW.tzinfo)
+
+    assert timedelta() < next_midnight(now) - now <= DAY
+    assert next_midnight(now).time() == datetime.min.time()
+
+
+def test_a_domain_is_known_in_any_spelling() -> None:
+    assert domain_of('"a@b"@Example.ORG') == "example.org"
+
+
+# The stage
+
+
+def test_a_domain_at_its_pace_holds_up_nobody_else(world: World) -> None:
+    for n in range(20):
+        world.queue_edition(f"reader{n}@slow.example")
+    for n in range(5):
+        world.queue_edition(f"reader{n}@other{n}.example")
+
+    report, transport = world.deliver(domain_rate_per_minute=12)
+
+    went = Counter(domain_of(address) for address in transport.recipients)
+    assert went.pop("slow.example") == 3, "ten seconds' worth at once, and one"
+    assert went == {f"other{n}.example": 1 for n in range(5)}
+    assert report.states == {OutboxState.SENT: 8}
+    assert world.states() == {"sent": 8, "deferred": 17}
+    waiting = day_report(world.store, NOW.date(), ()).as_json()["reasons"]["deferred"]  # type: ignore[index]
+    assert waiting == {"pace: waits its turn at slow.example": 17}
+
+
+def test_what_waits_its_turn_leaves_at_the_pace_and_was_no_attempt(sqlite_world: World) -> None:
+    world = sqlite_world
+    for n in range(30):
+        world.queue_edition(f"reader{n}@slow.example")
+    deliverer = world.deliverer(domain_rate_per_minute=12)
+    begun, minutes = world.clock.at, defaultdict(int)
+    while world.states()["deferred"] or world.states()["queued"]:
+        transport = ScriptedTransport()
+        deliverer.deliver(transport)
+        minutes[(world.clock.at - begun) // MINUTE] += len(transport.taken)
+        # the daemon's tick
+        world.clock.at += timedelta(seconds=5)
+        assert world.clock.at < begun + 4 * MINUTE
+
+    assert max(minutes.values()) <= 12 + 3
+    assert sum(minutes.values()) == 30
+    assert {world.row(n).attempts for n in range(1, 31)} == {1}
+    world.check_account()
+
+
+def test_a_domain_that_refuses_waits_and_the_others_go(sqlite_world: World) -> None:
+    world = sqlite_world
+    for n in range(40):
+        world.queue_edition(f"reader{n}@busy.example")
+    for n in range(40):
+        world.queue_edition(f"reader{n}@other.example")
+    no = refusal(451, "4.3.2", Fate.TEMPORARY)
+
+    def answer(envelope: Envelope) -> Outcome:
+        is_busy = envelope.envelope_to.endswith("@busy.example")
+        return no(envelope) if is_busy else accepted(envelope)
+
+    _, transport = world.deliver(answer)
+
+    asked = Counter(domain_of(address) for address in transport.recipients)
+    assert asked["other.example"] == 40
+    assert asked["busy.example"] == PATIENCE
+    assert world.states() == {"sent": 40, "deferred": 40}
+    attempts = Counter(world.row(n).attempts for n in range(1, 41))
+    assert attempts == {1: PATIENCE, 0: 40 - PATIENCE}
+
+
+# A new domain of ours
+
+
+def test_what_is_over_a_days_allowance_waits_for_the_next(world: World) -> None:
+    world.clock.at = NOW.replace(hour=20)
+    world.queue_editions(WARM_UP_FIRST + 50, now=world.clock.at)
+    today = world.clock.at.date()
+
+    _, transport = world.deliver(warm_up_from=today)
+
+    assert len(transport.taken) == WARM_UP_FIRST
+    assert world.states() == {"sent": WARM_UP_FIRST, "deferred": 50}
+    told = day_report(world.store, today, ()).as_json()["reasons"]["deferred"]  # type: ignore[index]
+    assert told == {f"warm-up: no more than {WARM_UP_FIRST} on this day": 50}
+    world.clock.at += HOUR
+    assert world.deliver(warm_up_from=today)[1].taken == []
+
+    world.clock.at = next_midnight(world.clock.at)
+    _, transport = world.deliver(warm_up_from=today)
+
+    assert len(transport.taken) == 50
+    assert world.states() == {"sent": WARM_UP_FIRST + 50}
+
+
+def test_a_question_to_confirm_does_not_wait_for_the_warm_up(sqlite_world: World) -> None:
+    world = sqlite_world
+    world.queue_editions(WARM_UP_FIRST + 1)
+    world.deliver(warm_up_from=NOW.date())
+    person = add_person(world.store, "new@example.org", status=Status.PENDING, next_edition_at=None)
+    question = NewMessage(
+        kind=MessageKind.CONFIRMATION,
+        subscriber_id=person,
+        dedupe_key="confirm:1",
+        message_id="<c1@example.org>",
+        due_at=NOW,
+    )
+    with world.store.write() as tx:
+        outbox.add_messages(tx, [question], now=NOW)
+
+    _, transport = world.deliver(warm_up_from=NOW.date())
+
+    assert transport.recipients == ["new@example.org"]
+
+
+# Fairness
+
+
+def test_no_reader_and_no_domain_is_always_last(sqlite_world: World) -> None:
+    world = sqlite_world
+    readers = [f"reader{n}@{n % 3}.example" for n in range(24)]
+    for email in readers:
+        add_person(world.store, email, next_edition_at=NOW, cadence=Cadence.DAILY)
+    places: dict[str, list[int]] = defaultdict(list)
+    last_domains = Counter[str]()
+
+    for _ in range(14):
+        editor(world.store, send_empty=True).make_due(world.clock.at)
+        _, transport = world.deliver()
+        assert sorted(transport.recipients) == sorted(readers)
+        for place, email in enumerate(transport.recipients):
+            places[email].append(place)
+        last_domains[domain_of(transport.recipients[-1])] += 1
+        world.clock.at += DAY
+
+    for email, its in places.items():
+        assert min(its) < 12 <= max(its), f"{email} is always in one half"
+    assert len(last_domains) == 3
