@@ -6,6 +6,7 @@ import gzip
 from datetime import timedelta
 from pathlib import Path
 
+import feedparser
 import pytest
 from lxml import html
 from starlette.testclient import TestClient
@@ -302,3 +303,19 @@ def test_pages_say_nothing_of_the_clock_that_made_them(site: Site) -> None:
     again = site.get("/search?q=attention")
 
     assert first.headers["etag"] == again.headers["etag"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/topic/robotics", "/paper/arxiv:2603.90417", "/search?q=models&source=arxiv"]
+)
+def test_every_list_has_its_feeds(site: Site, path: str) -> None:
+    links = site.page(path).xpath("//link[@rel='alternate']/@href")
+    atom, plain = (site.get(link) for link in links)
+
+    feed = feedparser.parse(atom.content)
+    items = plain.json()["items"]
+    assert feed.bozo == 0
+    assert len(feed.entries) == len(items) > 0
+    assert [e.id for e in feed.entries] == [i["id"] for i in items]
+    assert plain.json()["feed_url"] == URL + links[1]
+    assert atom.headers["content-type"].startswith("application/atom+xml")
