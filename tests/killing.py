@@ -28,8 +28,6 @@ from tests.fast_sink import FastSink, Step
 from tests.paths import REPO
 
 CONNECTIONS = 16
-#: DESIGN §6: what is settled in one transaction
-GROUP = 16
 _SETTINGS = """
 [site]
 url = "https://digest.example.org"
@@ -105,11 +103,13 @@ class Installation:
         assert self.ids_in(OutboxState.SENT) <= set(self.sink.times)
 
     def check_all_sent(self, *, doubled: int) -> None:
-        """Nobody is lost, and so many twins there are, the same to the last byte."""
+        """Nobody is lost, and there are no more twins than that, the same to the last byte."""
         self.check_account()
         assert self.states() == {"sent": self.count}
-        assert len(self.sink.times) == self.count
-        assert self.sink.doubled == doubled
+        strangers = set(self.sink.times) - self.ids_in(OutboxState.SENT)
+        assert not strangers, f"nobody has asked for {sorted(strangers)}"
+        # fewer, when PostgreSQL was committing for a sender that had just died
+        assert self.sink.doubled <= doubled
         self.sink.check_twins()
 
     def in_doubt(self, since: int = 0) -> int:

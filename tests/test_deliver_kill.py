@@ -12,14 +12,16 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from digest.deliver import GROUP, DeliveryRules
 from tests.databases import Databases
 from tests.fast_sink import FastSink, Step
-from tests.killing import CONNECTIONS, GROUP, Aim, Installation, Killer, Zygote, random_aim
+from tests.killing import CONNECTIONS, Aim, Installation, Killer, Zygote, random_aim
 from tests.paths import REPO
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -27,6 +29,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 MESSAGES = 2_000
 KILLS = int(os.environ.get("DIGEST_TEST_KILLS", "100"))
 IN_DOUBT_MAX = CONNECTIONS + GROUP
+Install = Callable[[int], Installation]
+CLAIM = DeliveryRules(resend=True).claims_max
 #: rows that are claimed at once
 CLAIM = 2 * GROUP
 
@@ -37,13 +41,27 @@ def sink() -> Iterator[FastSink]:
         yield started
 
 
+@pytest.fixture
+def install(databases: Databases, sink: FastSink, tmp_path: Path) -> Iterator[Install]:
+    """Makes an installation with so many messages that are due."""
+    with ExitStack() as made:
+        url = databases.fresh()
+        made.callback(databases.drop, url)
+
+        def install(count: int) -> Installation:
+            site = Installation(tmp_path, url, sink, count=count)
+            made.callback(site.close)
+            return site
+
+        yield install
+
+
 def test_killed_a_hundred_times_it_loses_nobody(
-    databases: Databases, sink: FastSink, tmp_path: Path
+    install: Install, sink: FastSink, tmp_path: Path
 ) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
-    url = databases.fresh()
-    site = Installation(tmp_path, url, sink, count=MESSAGES)
+    site = install(MESSAGES)
     killer = Killer(sink)
     words = ("send", "--config", str(site.config))
     kills = twins = 0
@@ -66,8 +84,6 @@ def test_killed_a_hundred_times_it_loses_nobody(
         assert zygote.wait() == 0, zygote.said[-2000:]
     print(f"{kills} kills, {twins} messages in doubt")
     site.check_all_sent(doubled=twins)
-    site.close()
-    databases.drop(url)
 
 
 # At each single step
@@ -97,10 +113,9 @@ def send(site: Installation) -> None:
     [("before", {"queued": 100}), ("after", {"queued": 100 - CLAIM, "sending": CLAIM})],
 )
 def test_killed_around_the_commit_of_a_claim_nothing_was_on_the_wire(
-    databases: Databases, sink: FastSink, tmp_path: Path, when: str, states: dict[str, int]
+    install: Install, sink: FastSink, when: str, states: dict[str, int]
 ) -> None:
-    url = databases.fresh()
-    site = Installation(tmp_path, url, sink, count=100)
+    site = install(100)
 
     died = program(site, "-m", "tests.dying", when)
 
@@ -110,17 +125,14 @@ def test_killed_around_the_commit_of_a_claim_nothing_was_on_the_wire(
     site.check_account()
     send(site)
     site.check_all_sent(doubled=0)
-    site.close()
-    databases.drop(url)
 
 
 @pytest.mark.parametrize("turn", [1, 40])
 @pytest.mark.parametrize("step", Step)
 def test_killed_while_a_message_is_on_the_wire(
-    databases: Databases, sink: FastSink, tmp_path: Path, step: Step, turn: int
+    install: Install, sink: FastSink, tmp_path: Path, step: Step, turn: int
 ) -> None:
-    url = databases.fresh()
-    site = Installation(tmp_path, url, sink, count=100)
+    site = install(100)
     killer = Killer(sink)
     with Zygote(tmp_path) as zygote:
         at = Aim(steps=turn, step=step)
@@ -138,16 +150,13 @@ def test_killed_while_a_message_is_on_the_wire(
         assert zygote.wait() == 0, zygote.said[-2000:]
 
     site.check_all_sent(doubled=in_doubt)
-    site.close()
-    databases.drop(url)
 
 
 def test_two_senders_at_once_share_the_work(
-    databases: Databases, sink: FastSink, tmp_path: Path
+    install: Install, sink: FastSink, tmp_path: Path
 ) -> None:
-    url = databases.fresh()
     sink.hold()
-    site = Installation(tmp_path, url, sink, count=600)
+    site = install(600)
     folders = [tmp_path / name for name in ("one", "two")]
     for folder in folders:
         folder.mkdir()
@@ -162,5 +171,3 @@ def test_two_senders_at_once_share_the_work(
 
     assert ended == (0, 0), one.said + two.said
     site.check_all_sent(doubled=0)
-    site.close()
-    databases.drop(url)

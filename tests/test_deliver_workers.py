@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -94,13 +94,20 @@ def working(site: Installation) -> Iterator[Workers]:
         workers.stop()
 
 
-def test_four_workers_two_die_and_one_freezes(
-    postgres_databases: Databases, tmp_path: Path
-) -> None:
-    url = postgres_databases.fresh()
-    with FastSink(answer_after_s=0.002) as sink:
+@pytest.fixture
+def url(postgres_databases: Databases) -> Iterator[str]:
+    """A fresh database."""
+    made = postgres_databases.fresh()
+    yield made
+    postgres_databases.drop(made)
+
+
+def test_four_workers_two_die_and_one_freezes(url: str, tmp_path: Path) -> None:
+    with (
+        FastSink(answer_after_s=0.002) as sink,
+        closing(Installation(tmp_path, url, sink, count=MESSAGES)) as site,
+    ):
         sink.hold()
-        site = Installation(tmp_path, url, sink, count=MESSAGES)
         with working(site) as workers:
             for _ in range(WORKERS):
                 workers.start()
@@ -129,8 +136,6 @@ def test_four_workers_two_die_and_one_freezes(
         # it has gone on with what was new, and sent nothing of what it had in its hands
         assert len(sink.taken) - thawed_at == 20
         site.check_all_sent(doubled=in_doubt)
-        site.close()
-    postgres_databases.drop(url)
 
 
 @pytest.fixture
@@ -142,13 +147,12 @@ def hosts() -> Iterator[Namespaces]:
         yield made
 
 
-def test_workers_on_hosts_of_their_own(
-    postgres_databases: Databases, hosts: Namespaces, tmp_path: Path
-) -> None:
-    url = postgres_databases.fresh()
-    with FastSink(host=hosts.address, answer_after_s=0.002) as sink:
+def test_workers_on_hosts_of_their_own(url: str, hosts: Namespaces, tmp_path: Path) -> None:
+    with (
+        FastSink(host=hosts.address, answer_after_s=0.002) as sink,
+        closing(Installation(tmp_path, url, sink, count=MESSAGES)) as site,
+    ):
         sink.hold()
-        site = Installation(tmp_path, url, sink, count=MESSAGES)
         near = site.settings("near.toml", hosts.database_url(url))
         with working(site) as workers:
             for n in range(WORKERS):
@@ -170,5 +174,3 @@ def test_workers_on_hosts_of_their_own(
         # who was cut off has heard its answers in the end: only the dead ones' came twice
         site.check_all_sent(doubled=CONNECTIONS * len(victims))
         assert {taken.peer[0] for taken in sink.taken} == set(hosts.theirs)
-        site.close()
-    postgres_databases.drop(url)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from digest import edition
-from digest.deliver import GROUP, LEASE, pauses, verdict
+from digest.deliver import GROUP, LEASE, DeliveryRules, pauses, verdict
 from digest.model import Fate, MessageKind, OutboxState, Outcome, Status
 from digest.store import Store, claims, people
 from digest.store.schema import outbox as rows
@@ -111,7 +111,7 @@ def test_the_numbers_are_those_of_the_program() -> None:
     minutes = [5 * 2**n for n in range(4)]
 
     assert f"groups of at most {GROUP}." in TOLD
-    assert f"takes up to {GROUP} messages" in TOLD
+    assert f"takes up to {DeliveryRules(resend=True).claims_max} messages" in TOLD
     assert timedelta(minutes=1) == LEASE
     assert "within a minute" in TOLD
     assert timedelta(hours=20) == verdict.GIVE_UP_AFTER
