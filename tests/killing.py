@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,6 +135,14 @@ class Installation:
                 if tx.execute(busy).scalar() == 0:
                     return
         raise AssertionError("a killed process's session does not end")
+
+    @contextmanager
+    def writes_held_up(self) -> Iterator[None]:
+        """Nobody else can commit anything to the outbox meanwhile."""
+        with self.store.write() as tx:
+            if not self.store.is_sqlite:
+                tx.execute(text("LOCK TABLE outbox IN SHARE ROW EXCLUSIVE MODE"))
+            yield
 
     def let_leases_end(self) -> None:
         """As if the leases of the dead had run out by the database's clock."""

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -144,6 +146,32 @@ def test_killed_while_a_message_is_on_the_wire(
         # one that was accepted, and whose acceptance nobody has written down
         assert in_doubt >= (step is Step.ANSWERED)
         site.check_account()
+
+        site.let_leases_end()
+        zygote.start("send", "--config", str(site.config))
+        assert zygote.wait() == 0, zygote.said[-2000:]
+
+    site.check_all_sent(doubled=in_doubt)
+
+
+def test_killed_while_the_disk_stands_still_no_more_is_in_doubt(
+    install: Install, sink: FastSink, tmp_path: Path
+) -> None:
+    site = install(1_000)
+    sink.answer_after_s = 0.02
+    with Zygote(tmp_path) as zygote:
+        sender = zygote.start("send", "--config", str(site.config))
+        sink.wait_until(lambda: len(sink.taken) >= 40)
+        with site.writes_held_up():
+            # goes on as long as the sender hands over anything more
+            taken = -1
+            while taken != len(sink.taken):
+                taken = len(sink.taken)
+                time.sleep(0.3)
+            os.kill(sender, signal.SIGKILL)
+            assert zygote.wait() == -9
+        in_doubt = site.in_doubt()
+        assert GROUP <= in_doubt <= IN_DOUBT_MAX
 
         site.let_leases_end()
         zygote.start("send", "--config", str(site.config))
