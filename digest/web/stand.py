@@ -49,7 +49,7 @@ class Stand:
         self._version = version
         self._making = threading.Lock()
         self._pool: tuple[str, float, Pool] | None = None
-        self._ranker: tuple[str, Ranker] | None = None
+        self._ranker: tuple[str, float, Ranker] | None = None
 
     def pool(self, now: datetime) -> Pool:
         """The candidates of the look-back, prepared for ranking."""
@@ -66,6 +66,10 @@ class Stand:
         """The ranker of today's archive."""
         version = self._version.current()
         with self._making:
-            if self._ranker is None or self._ranker[0] != version:
-                self._ranker = version, self._editor.ranker(now)
-            return self._ranker[1]
+            made = self._ranker
+            if made and made[0] == version and time.monotonic() - made[1] < _MADE_AGAIN_S:
+                return made[2]
+            # also without news: a model may have come since
+            ranker = self._editor.ranker(now)
+            self._ranker = version, time.monotonic(), ranker
+            return ranker
