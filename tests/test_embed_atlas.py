@@ -63,7 +63,7 @@ def test_likeness_is_the_cosine_about_the_middle(sqlite_store: Store) -> None:
 
     found = atlas.nearest(query, limit=700)
 
-    middle = rows.sum(axis=0) / (len(rows) + 100)
+    middle = rows.sum(axis=0) / (len(rows) + 20)
     away, toward = rows - middle, query - middle
     cosine = away @ toward / np.linalg.norm(away, axis=1) / np.linalg.norm(toward)
     assert len(found) == 700

@@ -21,7 +21,7 @@ from digest.store.embeddings import ItemVector
 _BLOCK = 256
 _GROWTH = 1.25
 #: items until the middle of the archive is believed; that of two papers is between the two
-_FEW = 100
+_FEW = 20
 _ROWS_MIN = 1_024
 #: what a slow transaction has changed is told as of its beginning
 _OVERLAP = timedelta(hours=1)
