@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
 #: longer links are no use: some browsers and mail programs cut them
@@ -79,6 +80,7 @@ def http_url(text: str, base: str | None = None) -> str | None:
     return url if len(url) <= URL_LENGTH_MAX else None
 
 
+@lru_cache(maxsize=4_096)
 def _ascii_host(host: str) -> str | None:
     """The host name as DNS knows it; None when it cannot be one."""
     if ":" in host:  # urlsplit has already checked the brackets of an IPv6 address
@@ -93,7 +95,7 @@ def _ascii_host(host: str) -> str | None:
 def _in_ascii(parts: SplitResult, netloc: str) -> SplitResult:
     """The link with everything escaped that a header, an attribute or a feed could trip over."""
     path, query, fragment = (
-        quote(re.sub("%(?![0-9A-Fa-f]{2})", "%25", part), safe="/%:@!$&'()*+,;=~?")
+        part and quote(re.sub("%(?![0-9A-Fa-f]{2})", "%25", part), safe="/%:@!$&'()*+,;=~?")
         for part in (parts.path, parts.query, parts.fragment)
     )
     return SplitResult(parts.scheme, netloc, path.replace("?", "%3F"), query, fragment)

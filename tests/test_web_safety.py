@@ -96,6 +96,16 @@ def test_a_scanner_that_opens_every_link_changes_nothing(site: Site) -> None:
     assert site.rows() == before
 
 
+def test_what_machines_ask_for_changes_nothing(site: Site) -> None:
+    before = site.rows()
+
+    for path in ("/health", "/metrics", "/robots.txt", "/favicon.ico", "/static/style.css", "/no"):
+        for method in ("GET", "HEAD"):
+            site.client.request(method, path)
+
+    assert site.rows() == before
+
+
 def test_the_operator_s_links_change_nothing_either(site: Site) -> None:
     site.send("/admin/login", token=ADMIN_TOKEN)
     before = site.rows()
