@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from digest.store import Store
 from tests.cli_pieces import CONFIG, Operator
 from tests.collect_pieces import write_days
+from tests.deliver_pieces import World
 from tests.listing_server import ReplayServer, html_page
+from tests.outbox_pieces import claim
 from tests.store_pieces import NOW
 
 # Working
@@ -82,3 +85,16 @@ def test_a_dead_relay_is_exit_1_and_loses_nothing(site: Operator) -> None:
     assert "what waits is kept" in told.err
     ledger = json.loads(site.gets("report", "--json"))["ledger"]
     assert ledger["due"] == ledger["queued"] + ledger["deferred"] == 1
+
+
+def test_sending_tells_of_what_another_sender_holds(site: Operator, postgres_store: Store) -> None:
+    url = f'[database]\nurl = "{postgres_store.url}"\n'
+    site.config.write_text(site.config.read_text() + url)
+    World(postgres_store).queue_editions(3)
+    claim(postgres_store, "another", limit=2)
+    at = ("--at", "2026-03-11T08:00:00Z")
+
+    told = site.gets("send", *at)
+
+    assert "messages: 1 sent\n2 are in another sender's hands" in told
+    assert json.loads(site.gets("send", *at, "--json"))["elsewhere"] == 2

@@ -15,6 +15,7 @@ from digest.cli.base import AsJson, At, Config, app, log_to_stderr, opened, prin
 from digest.errors import BadInput, DigestError, UsageError
 
 if TYPE_CHECKING:
+    from digest.app import App
     from digest.deliver.rules import DeliveryReport, Progress
 
 #: how often a terminal is told how far the delivering is, in seconds
@@ -204,6 +205,7 @@ def send(
         made = parts.editor.make_due(parts.now())
         with _progress() as progress:
             delivered = parts.deliverer.deliver(parts.transport(), progress=progress)
+        elsewhere = _in_other_hands(parts)
     states = {state.value: count for state, count in delivered.states.items()}
     if as_json:
         print_json(
@@ -214,15 +216,27 @@ def send(
                 "recovered": delivered.recovered,
                 "delivered": states,
                 "stopped": delivered.stopped,
+                "elsewhere": elsewhere,
             }
         )
     else:
         say(f"editions: {made.made} made, {made.skipped} skipped, {made.missed} missed")
         told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         say(f"messages: {told or 'none waited'}")
+        if elsewhere:
+            say(f"{elsewhere} are in another sender's hands; a dead one's come back in a minute")
     if delivered.stopped:
         warn(f"{delivered.stopped}; what waits is kept")
         raise typer.Exit(1)
+
+
+def _in_other_hands(parts: App) -> int:
+    """How many messages another sender holds, or one that has died and whose lease lasts."""
+    from digest.model import OutboxState
+    from digest.store.outbox import waiting
+
+    with parts.store.read() as tx:
+        return waiting(tx).get(OutboxState.SENDING, 0)
 
 
 @contextmanager
