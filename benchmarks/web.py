@@ -15,22 +15,22 @@ import argparse
 import os
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from urllib.request import urlopen
 
-from web_archive import NOW, REPO, archive
+from web_archive import NOW, archive
 from web_readers import WhatTheyGot, read_pages
 from web_sending import beside_sending
+from web_servers import Served, free_port, running
 
 #: as people search: from words that nearly every paper has to names that one has
 QUERIES = (
@@ -75,47 +75,6 @@ server._thread.join()
 
 
 # --- servers
-
-
-@dataclass(frozen=True)
-class Served:
-    """A running server."""
-
-    url: str
-    pid: int
-
-    @property
-    def port(self) -> int:
-        return int(self.url.rpartition(":")[2])
-
-    def cpu_s(self) -> float:
-        """The processor time that it has used."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-@contextmanager
-def running(command: Sequence[str], port: int) -> Iterator[Served]:
-    """A server process, once its port answers."""
-    process = subprocess.Popen(
-        command, cwd=REPO, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        for _ in range(600):
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield Served(url=f"http://127.0.0.1:{port}", pid=process.pid)
-    finally:
-        process.terminate()
-        process.wait(40)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def bare_page() -> tuple[list[str], int]:

@@ -11,22 +11,24 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from web_archive import REPO
 from web_readers import read_pages
+from web_servers import Served, free_port
 
 MESSAGES = 6_000
 _TURN_S = 1.5
 #: waits for a line, then sends everything; prints when the pages are up and when all is sent
 BOTH = """
-import sys, time
+import io, sys, time
 from pathlib import Path
 from datetime import timedelta
 from digest.app import App
 from digest.config import load_settings
-from digest.enrol import Choices
-from digest.model import InterestKind
+from digest.enrol_many import import_people, read_people
 from digest.web import build_web
 from digest.web.server import WebServer
 from digest.demo import DEMO_END
@@ -35,10 +37,10 @@ class Clock:
     def sleep(self, seconds): time.sleep(max(seconds, 0))
 at = DEMO_END - timedelta(days=1)
 app = App(load_settings(Path(sys.argv[1]), environ={}), Clock())
-wishes = {InterestKind.TOPIC: ("language-models", "robotics")}
-for n in range(int(sys.argv[3])):
-    app.enrolment.join(f"r{n}@example.org", Choices(wishes=wishes), now=at,
-                       source="bench", vouched=True)
+wish = "@example.org,language-models;robotics,yes"
+people = "\\n".join(f"r{n}{wish}" for n in range(int(sys.argv[3])))
+lines = io.StringIO("email,topic,confirmed\\n" + people)
+import_people(app.enrolment, read_people(lines, "x.csv"), now=at)
 at = DEMO_END
 app.editor.make_due(at)
 server = WebServer(build_web(app), host="127.0.0.1", port=int(sys.argv[2]))
@@ -54,7 +56,6 @@ server.stop()
 
 def beside_sending() -> None:
     """Print how 100 readers slow sending down, and sending them."""
-    from web import free_port
 
     from digest.demo import run_demo
 
@@ -76,15 +77,16 @@ def beside_sending() -> None:
         quiet = read_pages(port, ["/"], readers=100, seconds=6)
         process.stdin.write("go\n")
         process.stdin.flush()
-        alone, beside, late = in_turns(folder / "mail", port)
+        alone, beside, late = in_turns(folder / "mail", port, Served(url="", pid=process.pid))
         process.stdout.readline()
         after = read_pages(port, ["/"], readers=100, seconds=6)
         process.communicate("end\n")
-    slower = [1 - b / a for a, b in zip(alone, beside, strict=False)]
+    rates = [statistics.median(turn.a_second for turn in turns) for turns in (alone, beside)]
+    spent = [statistics.median(turn.cpu_ms for turn in turns) for turns in (alone, beside)]
     print(
-        f"\nsending: {statistics.median(alone):.0f} messages a second alone, "
-        f"{statistics.median(beside):.0f} beside 100 readers; slower by "
-        f"{statistics.median(slower):.0%} (median of {len(slower)} pairs of turns)"
+        f"\nsending: {rates[0]:.0f} messages a second alone, {rates[1]:.0f} beside 100 readers; the"
+        f" process spends {spent[0]:.2f} and {spent[1]:.2f} ms of CPU for a message, pages"
+        f" included: {spent[1] / spent[0] - 1:+.0%} (medians of {len(alone)} turns)"
     )
     print(
         f"pages: 99% within {statistics.median([quiet.late_ms, after.late_ms]):.1f} ms without "
@@ -92,20 +94,39 @@ def beside_sending() -> None:
     )
 
 
-def in_turns(mails: Path, port: int) -> tuple[list[float], list[float], list[float]]:
-    """Messages a second without and with readers, in turns, until all is sent; readers' waits."""
-    alone: list[float] = []
-    beside: list[float] = []
+def in_turns(mails: Path, port: int, server: Served) -> tuple[list[Turn], list[Turn], list[float]]:
+    """Turns without and with readers until nearly all is sent; and the readers' waits."""
+    alone: list[Turn] = []
+    beside: list[Turn] = []
     late: list[float] = []
     start = count(mails)
     while count(mails) < start + MESSAGES * 0.85:
-        before, begun = count(mails), time.perf_counter()
-        time.sleep(_TURN_S)
-        alone.append((count(mails) - before) / (time.perf_counter() - begun))
-        before, begun = count(mails), time.perf_counter()
-        late.append(read_pages(port, ["/"], readers=100, seconds=_TURN_S).late_ms)
-        beside.append((count(mails) - before) / (time.perf_counter() - begun))
+        alone.append(turn(mails, server, lambda: time.sleep(_TURN_S)))
+        beside.append(turn(mails, server, lambda: late.append(wait_of_readers(port))))
     return alone, beside, late
+
+
+def wait_of_readers(port: int) -> float:
+    return read_pages(port, ["/"], readers=100, seconds=_TURN_S).late_ms
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What was sent in a while."""
+
+    a_second: float
+    #: of the whole process, for a message
+    cpu_ms: float
+
+
+def turn(mails: Path, server: Served, pass_time: Callable[[], None]) -> Turn:
+    before, begun, spent = count(mails), time.perf_counter(), server.cpu_s()
+    pass_time()
+    sent = max(count(mails) - before, 1)
+    return Turn(
+        a_second=sent / (time.perf_counter() - begun),
+        cpu_ms=(server.cpu_s() - spent) / sent * 1000,
+    )
 
 
 def count(mails: Path) -> int:
