@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
 
 from digest.model import Candidate, Count, Example, Standing, Wording
 
@@ -64,3 +69,26 @@ ARCHIVE: tuple[tuple[str, str], ...] = tuple(
         ("weather prediction", "longer horizons"), ("question answering", "exact answers"),
     )
 )  # fmt: skip
+
+#: words that mean nearly the same, as a model would know; each line is a direction
+THEMES = (
+    "protein proteins folding enzyme enzymes molecule molecules biology cell cells",
+    "attention transformer transformers context kernel kernels token tokens",
+    "robot robots grasping gripper grips kitchen manipulation hand",
+    "weather rain wind storm climate forecast prediction",
+    "speech voice spoken languages recognition hearing",
+    "image images picture pictures painting synthesis diffusion",
+)
+
+
+def embed_themes(texts: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+    """A small model: how much of each theme a text has, a bit of everything else; unit rows."""
+    rows = np.zeros((len(texts), 16), np.float32)
+    for row, text in zip(rows, texts, strict=True):
+        for word in " ".join(text).casefold().replace(".", " ").split():
+            theme = next((i for i, words in enumerate(THEMES) if word in words.split()), None)
+            if theme is not None:
+                row[theme] += 1.0
+            row[6 + crc32(word.encode()) % 10] += 0.2
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(lengths > 0, lengths, 1.0)

@@ -1,41 +1,55 @@
-"""A profile, compiled: each wish by itself, ready to be held against the day's candidates.
+"""A profile, compiled: its wishes, each ready to be held against the day's candidates.
 
-Compiling is done once per profile and costs about a millisecond; it needs the archive's word
-weights only. Used by Pool; interests know how they are called but nothing of candidates.
+What is said of one thing goes together: all likes make one taste, all keywords another, and each
+topic and each sentence one of its own. Compiling needs the archive only, nothing of candidates,
+and is done once per profile. Used by Pool.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+
 from digest.model import Example, Profile, ReasonKind, Topic
-from digest.rank.lexicon import NOTHING, WordVector
+from digest.rank.archive import Archive, Gist
+from digest.rank.reader import Reader, Text
 from digest.rank.rules import unquote
+from digest.rank.tastes import Taste, compile_taste
 
 #: a like counts half as much after so many days more; it never fades below FADED
 LIKE_HALF_LIFE_DAYS = 240.0
 FADED = 0.4
-
-Vectorise = Callable[[str, str], WordVector]
+#: a text of so few words is looked for as a phrase too
+PHRASE_WORDS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interest:
-    """One wish of a person, or one thing they did not like."""
+    """One thing that a person said, as the why-line tells it."""
 
     kind: ReasonKind
     #: how the why-line begins: "your interest"
     lead: str
     #: the person's own words, or the liked paper's title
     subject: str
-    vector: WordVector = NOTHING
-    #: how much it counts, 0…1: 1 unless it has faded
-    weight: float = 1.0
-    #: a phrase that is a match by itself
+    #: what it is about; None for what matches by a rule only
+    gist: Gist | None = None
+    #: what stands in the text as written makes it match more
     phrases: tuple[str, ...] = ()
-    #: words that end this interest's claim on an item, but not others'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a person wants, or does not: one claim on every item."""
+
+    #: what was said of it; the one that is nearest to an item is told
+    interests: tuple[Interest, ...]
+    #: None when it matches by a rule only: an author, a category, a phrase in quotes
+    taste: Taste | None = None
+    #: words that end this wish's claim on an item, but not others'
     excluded: tuple[str, ...] = ()
 
 
@@ -43,89 +57,145 @@ class Interest:
 class Wishes:
     """A compiled profile."""
 
-    interests: tuple[Interest, ...]
-    disliked: tuple[Interest, ...]
+    wanted: tuple[Wish, ...]
+    disliked: tuple[Wish, ...]
     #: a hard no: an item with one of these is never shown to this person
     excluded: tuple[str, ...]
 
     @property
     def is_empty(self) -> bool:
-        return not self.interests
+        return not self.wanted
 
 
-def compile_profile(profile: Profile, vectorise: Vectorise, *, now: datetime) -> Wishes:
-    """Turn what a person said into interests; blank lines in it are left out."""
+def compile_profile(profile: Profile, reader: Reader, archive: Archive, *, now: datetime) -> Wishes:
+    """Turn what a person said into wishes; blank lines in it are left out."""
+    maker = _Maker(profile, reader, archive, now)
     return Wishes(
-        interests=(
-            *(_topic(t, vectorise) for t in profile.topics),
-            *_texts(profile, vectorise),
-            *_keywords(profile, vectorise),
+        wanted=(
+            *map(maker.topic, profile.topics),
+            *(maker.text(text) for text in profile.texts if text.strip()),
+            *maker.keywords(profile.keywords),
             *_names(profile),
-            *(_example(e, vectorise, now=now) for e in profile.liked),
+            *maker.likes(profile.liked),
         ),
-        disliked=tuple(_example(e, vectorise, now=now) for e in profile.disliked),
+        disliked=tuple(wish for e in profile.disliked for wish in maker.likes((e,))),
         excluded=tuple(p for p in profile.excluded if p.strip()),
     )
 
 
-def _topic(topic: Topic, vectorise: Vectorise) -> Interest:
-    about = " . ".join((topic.description, topic.text, *map(_bare, topic.keywords)))
-    return Interest(
-        kind=ReasonKind.TOPIC,
-        lead="topic",
-        subject=topic.name,
-        vector=vectorise(topic.name, about),
-        phrases=topic.keywords,
-        excluded=tuple(p for p in topic.exclude if p.strip()),
-    )
-
-
-def _bare(keyword: str) -> str:
-    return unquote(keyword)[0]
-
-
-def _texts(profile: Profile, vectorise: Vectorise) -> Iterator[Interest]:
-    for text in profile.texts:
-        if text.strip():
-            yield Interest(
-                kind=ReasonKind.TEXT,
-                lead="your interest",
-                subject=text.strip(),
-                vector=vectorise(text, ""),
-                phrases=(text,) if len(text.split()) <= 3 else (),
-            )
-
-
-def _keywords(profile: Profile, vectorise: Vectorise) -> Iterator[Interest]:
-    for keyword in profile.keywords:
-        bare, quoted = unquote(keyword)
-        if bare:
-            yield Interest(
-                kind=ReasonKind.KEYWORD,
-                lead="matches",
-                subject=bare,
-                # a phrase in quotes is found as it stands or not at all
-                vector=NOTHING if quoted else vectorise(bare, ""),
-                phrases=(bare,),
-            )
-
-
-def _names(profile: Profile) -> Iterator[Interest]:
+def _names(profile: Profile) -> Iterator[Wish]:
     for author in profile.authors:
         if author.strip():
-            yield Interest(kind=ReasonKind.AUTHOR, lead="by", subject=author.strip())
+            yield _rule(ReasonKind.AUTHOR, "by", author.strip())
     for category in profile.categories:
         if category.strip():
-            yield Interest(kind=ReasonKind.CATEGORY, lead="in", subject=category.strip())
+            yield _rule(ReasonKind.CATEGORY, "in", category.strip())
 
 
-def _example(example: Example, vectorise: Vectorise, *, now: datetime) -> Interest:
+def _rule(kind: ReasonKind, lead: str, subject: str) -> Wish:
+    return Wish(interests=(Interest(kind=kind, lead=lead, subject=subject),))
+
+
+class _Maker:
+    """Makes one profile's wishes; all its texts are read at once."""
+
+    def __init__(self, profile: Profile, reader: Reader, archive: Archive, now: datetime) -> None:
+        self._reader = reader
+        self._archive = archive
+        self._now = now
+        loose, _ = _split_keywords(profile.keywords)
+        texts = [
+            *map(_topic_text, profile.topics),
+            *((text, "") for text in profile.texts if text.strip()),
+            *([_joined(loose)] if loose else []),
+            *((e.title, e.abstract) for e in (*profile.liked, *profile.disliked)),
+        ]
+        self._gists = dict(zip(texts, reader.read(texts), strict=True))
+
+    def topic(self, topic: Topic) -> Wish:
+        gist = self._gists[_topic_text(topic)]
+        interest = Interest(
+            kind=ReasonKind.TOPIC,
+            lead="topic",
+            subject=topic.name,
+            gist=gist,
+            phrases=topic.keywords,
+        )
+        excluded = tuple(p for p in topic.exclude if p.strip())
+        return self._wish([interest], [gist], [1.0], excluded)
+
+    def text(self, text: str) -> Wish:
+        gist = self._gists[text, ""]
+        interest = Interest(
+            kind=ReasonKind.TEXT,
+            lead="your interest",
+            subject=text.strip(),
+            gist=gist,
+            phrases=(text,) if len(text.split()) <= PHRASE_WORDS else (),
+        )
+        return self._wish([interest], [gist], [1.0])
+
+    def keywords(self, keywords: Sequence[str]) -> Iterator[Wish]:
+        """Keywords together are one wish; a phrase in quotes is found as it stands only."""
+        loose, quoted = _split_keywords(keywords)
+        if loose:
+            unknown = np.zeros(self._reader.dimension, np.float32)
+            said = [
+                Interest(
+                    kind=ReasonKind.KEYWORD,
+                    lead="matches",
+                    subject=word,
+                    gist=Gist(words=self._reader.words(word), meaning=unknown),
+                    phrases=(word,),
+                )
+                for word in loose
+            ]
+            yield self._wish(said, [self._gists[_joined(loose)]], [1.0])
+        for phrase in quoted:
+            yield _rule(ReasonKind.KEYWORD, "matches", phrase)
+
+    def likes(self, examples: Sequence[Example]) -> Iterator[Wish]:
+        """Examples together are one wish, in which the newer count more."""
+        if examples:
+            gists = [self._gists[e.title, e.abstract] for e in examples]
+            said = [
+                Interest(
+                    kind=ReasonKind.LIKED,
+                    lead="you liked",
+                    subject=e.title.strip() or e.key,
+                    gist=gist,
+                )
+                for e, gist in zip(examples, gists, strict=True)
+            ]
+            yield self._wish(said, gists, [_faded(e, self._now) for e in examples])
+
+    def _wish(
+        self,
+        said: Sequence[Interest],
+        gists: Sequence[Gist],
+        weights: Sequence[float],
+        excluded: tuple[str, ...] = (),
+    ) -> Wish:
+        is_mute = all(gist.words.is_empty and not gist.meaning.any() for gist in gists)
+        taste = None if is_mute else compile_taste(gists, weights, self._archive)
+        return Wish(interests=tuple(said), taste=taste, excluded=excluded)
+
+
+def _topic_text(topic: Topic) -> Text:
+    keywords = (unquote(keyword)[0] for keyword in topic.keywords)
+    return topic.name, " . ".join((topic.description, topic.text, *keywords))
+
+
+def _split_keywords(keywords: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Keywords without and with quotes around them, bare; blank ones are left out."""
+    bare = [pair for pair in map(unquote, keywords) if pair[0]]
+    return [word for word, quoted in bare if not quoted], [word for word, quoted in bare if quoted]
+
+
+def _joined(keywords: Sequence[str]) -> Text:
+    return ", ".join(keywords), ""
+
+
+def _faded(example: Example, now: datetime) -> float:
     age_days = max((now - example.at).total_seconds(), 0.0) / 86_400
-    faded = FADED + (1 - FADED) * 0.5 ** (age_days / LIKE_HALF_LIFE_DAYS)
-    return Interest(
-        kind=ReasonKind.LIKED,
-        lead="you liked",
-        subject=example.title.strip() or example.key,
-        vector=vectorise(example.title, example.abstract),
-        weight=faded,
-    )
+    return float(FADED + (1 - FADED) * 0.5 ** (age_days / LIKE_HALF_LIFE_DAYS))

@@ -19,6 +19,11 @@ from digest.rank.words import BUCKETS, Ids, pair_ids, word_ids
 
 Floats = NDArray[np.float32]
 
+#: what a word that every text has still weighs
+LEAST = 0.1
+#: a word that the archive never had is mostly a chance pair of words: it must not outweigh the rest
+UNHEARD = 0.3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordCounts:
@@ -53,7 +58,13 @@ def count_words(title: str, abstract: str = "") -> WordCounts:
     return WordCounts(ids=ids, counts=counts.astype(np.float32))
 
 
-def blend(vectors: Sequence[WordVector], weights: Sequence[float]) -> WordVector:
+def cosine(one: WordVector, other: WordVector) -> float:
+    """The cosine of two texts' weights, 0…1."""
+    _, mine, theirs = np.intersect1d(one.ids, other.ids, assume_unique=True, return_indices=True)
+    return min(float(one.weights[mine] @ other.weights[theirs]), 1.0)
+
+
+def blend(vectors: Sequence[WordVector], weights: Sequence[float] | Floats) -> WordVector:
     """The weighted sum of vectors, brought back to length 1."""
     if not vectors:
         return NOTHING
@@ -62,6 +73,14 @@ def blend(vectors: Sequence[WordVector], weights: Sequence[float]) -> WordVector
     distinct, place = np.unique(ids, return_inverse=True)
     summed = np.bincount(place, values, minlength=distinct.size).astype(np.float32)
     return _normalise(distinct, summed)
+
+
+def strongest(vector: WordVector, count: int) -> WordVector:
+    """A vector without all but its `count` heaviest words, brought back to length 1."""
+    if vector.ids.size <= count:
+        return vector
+    kept = np.sort(np.argsort(-vector.weights, kind="stable")[:count])
+    return _normalise(vector.ids[kept], vector.weights[kept])
 
 
 def _normalise(ids: Ids, weights: Floats) -> WordVector:
@@ -91,8 +110,10 @@ class Lexicon:
 
     def weigh(self, words: WordCounts) -> WordVector:
         """A text's TF-IDF weights, length 1; the empty vector for a text without words."""
-        idf = np.log((self._texts + 1.0) / (self._frequency[words.ids] + 0.5)) + 0.1
-        weights = (1.0 + np.log(words.counts)) * np.maximum(idf, 0.1)
+        frequency = self._frequency[words.ids]
+        idf = np.maximum(np.log((self._texts + 1.0) / (frequency + 0.5)), LEAST)
+        idf = np.where(frequency == 0, idf * UNHEARD, idf)
+        weights = (1.0 + np.log(words.counts)) * idf
         return _normalise(words.ids, weights.astype(np.float32))
 
 

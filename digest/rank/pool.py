@@ -14,20 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digest.model import Candidate, Parts, Pick, Profile, Ranking, Reason, Section, Wording
+from digest.rank.archive import Archive
 from digest.rank.asked import Asked
 from digest.rank.explain import Evidence, Explanation, Verdict
-from digest.rank.interests import Vectorise, Wishes, compile_profile
-from digest.rank.lexicon import Floats, Postings
+from digest.rank.interests import Wishes, compile_profile
+from digest.rank.likeness import Gists
 from digest.rank.match import Field, Matched, match_wishes
-from digest.rank.reasons import RATIO_SHOWN, reason_for, trend_reason
+from digest.rank.reader import Reader
+from digest.rank.reasons import RATIO_SHOWN, nearest_interest, reason_for, trend_reason
 from digest.rank.rules import ItemText, first_excluded
 from digest.rank.select import Rows, Scores, Selection, select
 from digest.rank.settings import RankSettings
 from digest.rank.trend import learn_levels, measure_trend
 from digest.rank.words import plain_title
 
-#: an interest that matches less is no reason
+#: a wish that matches less is no reason
 REASON_MATCH = 0.2
+#: a wish that matches less is not worth telling as evidence either
+EVIDENCE_MATCH = 0.05
 #: reasons of one pick, the trend not counted
 REASONS_MAX = 2
 NO_INTERESTS = "you named no interests yet: this is what is rising"
@@ -66,20 +70,23 @@ class Pool:
         *,
         now: datetime,
         settings: RankSettings,
-        vectorise: Vectorise,
-        background: Postings,
+        reader: Reader,
+        archive: Archive,
     ) -> None:
         self._now = now
         self._settings = settings
-        self._vectorise = vectorise
+        self._reader = reader
+        self._archive = archive
         self._items = sorted(candidates, key=lambda c: (c.wording.key, c.item_id))
         self._row = {c.item_id: row for row, c in enumerate(self._items)}
-        self._vectors = [vectorise(c.wording.title, c.wording.abstract) for c in self._items]
+        self._gists = Gists(
+            reader.read([(c.wording.title, c.wording.abstract) for c in self._items]),
+            reader.dimension,
+        )
         self._field = Field(
             wordings=[c.wording for c in self._items],
             texts=[ItemText(c.wording) for c in self._items],
-            candidates=Postings(self._vectors),
-            background=background,
+            corpus=archive.corpus(self._gists.words, self._gists.meanings),
         )
         self._titles = _same_titles([c.wording for c in self._items])
         levels = learn_levels((s for c in self._items for s in c.standings), now)
@@ -160,13 +167,13 @@ class Pool:
         if isinstance(item, int):
             if own is None:
                 return ()
-            vector = self._vectors[own]
+            gist = self._gists[own]
         elif isinstance(item, str):
-            vector = self._vectorise(item, "")
+            (gist,) = self._reader.read([(item, "")])
         else:
-            vector = self._vectorise(item.title, item.abstract)
+            (gist,) = self._reader.read([(item.title, item.abstract)])
             own = next((r for r, c in enumerate(self._items) if c.wording.key == item.key), None)
-        likeness = self._field.candidates.cosines(vector)
+        likeness = self._gists.likeness(gist)
         order = np.lexsort((np.arange(len(self)), -likeness))
         found = [int(r) for r in order if r != own and likeness[r] > 0][:limit]
         return tuple(
@@ -180,10 +187,10 @@ class Pool:
         return float(0.5 ** (age_h / self._settings.half_life_hours))
 
     def _judge(self, profile: Profile, seen: Collection[int]) -> _Judged:
-        wishes = compile_profile(profile, self._vectorise, now=self._now)
+        wishes = compile_profile(profile, self._reader, self._archive, now=self._now)
         matched = match_wishes(wishes, self._field)
         if wishes.is_empty:
-            matched = Matched(by_interest=matched.by_interest, total=np.ones(len(self)))
+            matched = Matched(by_wish=matched.by_wish, total=np.ones(len(self)))
             scores = self._rise
         else:
             scores = matched.total * self._trend * self._fresh
@@ -237,12 +244,8 @@ class Pool:
             judged.scores,
             limit=max(limit, 0),
             diversity=self._settings.diversity,
-            likeness=self._likeness,
+            likeness=self._gists.among,
         )
-
-    def _likeness(self, rows: Rows) -> Floats:
-        few = Postings([self._vectors[r] for r in rows])
-        return np.array([few.cosines(self._vectors[r]) for r in rows], np.float32)
 
     def _rising(self, judged: _Judged, picked: Sequence[int], count: int) -> tuple[Pick, ...]:
         rows = [r for r in map(int, judged.order) if r not in picked and self._is_rising(r)]
@@ -288,13 +291,16 @@ class Pool:
         return Parts(match=match, trend=float(self._trend[row]), freshness=float(self._fresh[row]))
 
     def _evidence(self, row: int, judged: _Judged) -> list[Evidence]:
-        claims = judged.matched.by_interest[:, row]
+        claims = judged.matched.by_wish[:, row]
         strongest = sorted(range(len(claims)), key=lambda i: (-claims[i], i))
-        interests = judged.wishes.interests
+        text, gist = self._field.texts[row], self._gists[row]
         return [
-            Evidence(reason=reason_for(interests[i]), match=float(claims[i]))
+            Evidence(
+                reason=reason_for(nearest_interest(judged.wishes.wanted[i].interests, text, gist)),
+                match=float(claims[i]),
+            )
             for i in strongest
-            if claims[i] > 0.005
+            if claims[i] > EVIDENCE_MATCH
         ]
 
     def _reasons(self, row: int, judged: _Judged) -> tuple[Reason, ...]:
