@@ -5,7 +5,6 @@
     ├── ConfigError                the settings cannot be used (exit 2); carries all problems
     ├── BadInput                   a value from a person cannot be used (an address, a zone)
     ├── NotFound                   what was asked for is not there (a subscriber, an item)
-    ├── NotYet                     a command that this release does not have
     ├── FetchError                 a source could not be read; `permanent`: asking again is no use
     ├── ParseError                 an answer was read and is not what the source promises
     ├── StoreError                 the database refused
@@ -56,10 +55,6 @@ class BadInput(DigestError):
 
 class NotFound(DigestError):
     """What was asked for is not there."""
-
-
-class NotYet(DigestError):
-    """This release does not have that command yet."""
 
 
 class FetchError(DigestError):

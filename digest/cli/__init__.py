@@ -15,7 +15,7 @@ from digest.cli.base import app
 from digest.errors import BadInput, ConfigError, DigestError, UsageError
 
 # isort: split
-from digest.cli import bounces, check, model
+from digest.cli import bounces, check, model, rank
 
 __all__ = [
     "app",
@@ -25,6 +25,7 @@ __all__ = [
     "look",
     "main",
     "model",
+    "rank",
     "run",
     "subscribers",
     "topics",

@@ -1,11 +1,10 @@
-"""Keeping it well: migrate, backup; and the ranker as a filter, rank."""
+"""Keeping it well: migrate and backup."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from digest.cli.base import Config, app, say
-from digest.errors import NotYet
 
 
 @app.command()
@@ -36,14 +35,3 @@ def backup(file: Path, config: Config = None) -> None:
     finally:
         store.close()
     say(f"{file}: {file.stat().st_size:,} bytes")
-
-
-@app.command()
-def rank(
-    articles: Path | None = None,
-    pools: Path | None = None,
-    requests: Path | None = None,
-    output: Path | None = None,
-) -> None:
-    """The ranker as a filter, for evaluation."""
-    raise NotYet("`digest rank` is not yet in this release")

@@ -146,6 +146,12 @@ class Pool:
             note=note if picks else self._why_nothing(judged),
         )
 
+    def ranked(self, profile: Profile) -> tuple[tuple[int, float], ...]:
+        """Every candidate's id and score for one person, best first; nothing is left out."""
+        scores = self._judge(profile, ()).scores
+        order = np.lexsort((np.arange(len(self)), -scores))
+        return tuple((self._items[row].item_id, float(scores[row])) for row in order)
+
     def trending(self, limit: int) -> tuple[Pick, ...]:
         """What rises, nobody's interests asked; reasons are the trend in words."""
         return self.pick(Profile(), limit=limit).picks
