@@ -250,6 +250,18 @@ def flat(bench: Bench, sizes: Sequence[int]) -> None:
         print(f"{people:10,} {cpu_ms:12.3f} {sample.taken.rss_mb:10.0f}", flush=True)
 
 
+def flush_ms(folder: Path) -> float:
+    """What every commit waits for."""
+    taken = []
+    with (folder / "flushed").open("wb", buffering=0) as file:
+        for _ in range(50):
+            file.write(bytes(4096))
+            started = time.perf_counter()
+            os.fdatasync(file.fileno())
+            taken.append(time.perf_counter() - started)
+    return statistics.median(taken) * 1000
+
+
 def build(people: int, items: int) -> int:
     """What making a message costs; returns its size."""
     given = ["--people", str(people), "--items", str(items), "--pool", str(POOL)]
@@ -288,13 +300,15 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=2_000)
     parser.add_argument("--items", type=int, default=15)
     parser.add_argument("--flat", default="2000,20000", help='sizes, or "all" up to 200,000')
+    parser.add_argument("--folder", help="where the outboxes lie: another disk, or one in memory")
     parser.add_argument("--only", default="build,0,20,flat", help="parts: build, 0, 20, flat")
     given = parser.parse_args()
     sizes = "2000,20000,200000" if given.flat == "all" else given.flat
     parts = given.only.split(",")
     octets = build(given.people, given.items) if "build" in parts else 65_500
-    with tempfile.TemporaryDirectory(prefix="digest-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="digest-bench-", dir=given.folder) as folder:
         bench = Bench(Path(folder), given.people, given.items, octets)
+        print(f"a flush of 4 KB to the disk takes {flush_ms(Path(folder)):.2f} ms (median)\n")
         print(
             f"{'':34} {'messages/s (min-max)':>22} {'reference (min-max)':>24} {'CPU ms':>7}"
             f" {'ratio (min-max)':>20} {'by CPU':>7} goal"

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
-from digest.model import Section
+from digest.model import Reason, ReasonKind, Section
 from digest.store import Store, editions
+from digest.store.frozen import EditionReader
 from digest.store.schema import edition, pick, wording
 from digest.store.shelving import EditionWriter
 from tests.edition_pieces import edition_of, list_papers
-from tests.store_pieces import add_person, count, item_of
+from tests.store_pieces import add_person, count, item_of, merge, paper
 
 
 def test_editions_come_back_as_they_were_stored(store: Store) -> None:
@@ -101,3 +105,35 @@ def test_an_item_stored_by_hand_without_its_wording_is_refused(store: Store) -> 
     with pytest.raises(IntegrityError), store.write() as tx:
         told = {"score": 0.5, "match": 0.5, "trend": 0.5, "freshness": 0.5, "shown": []}
         tx.execute(insert(pick).values(wording_id=None, **values, **told))
+
+
+_ODD = st.text(st.sampled_from('ab"[],\\{}: é稀\n'), max_size=8)
+_REASONS = st.lists(
+    st.builds(Reason, kind=st.sampled_from(ReasonKind), lead=_ODD, subject=_ODD), max_size=4
+)
+
+
+@settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(reasons=st.lists(_REASONS, min_size=1, max_size=4), votes=st.none() | st.integers(0, 99))
+def test_whatever_reasons_say_they_come_back(
+    store: Store, reasons: list[list[Reason]], votes: int | None
+) -> None:
+    merge(store, *[paper(f"2603.{n:05}") for n in range(1, 5)])
+    items = [item_of(store, f"arxiv:2603.{n:05}") for n in range(1, 1 + len(reasons))]
+    person = add_person(store, f"reader{uuid4().hex}@example.org")
+    plain = edition_of(person, *items)
+    entries = tuple(
+        replace(entry, votes=votes, pick=replace(entry.pick, reasons=tuple(own)))
+        for entry, own in zip(plain.entries, reasons, strict=True)
+    )
+    with store.write() as tx:
+        ids = editions.add_editions(tx, [replace(plain, entries=entries)])
+        # by one reader twice: what it has read before is no different
+        reader = EditionReader()
+        found = [reader.load(tx, ids)[ids[0]].entries for _ in range(2)]
+
+    assert found == [entries, entries]

@@ -28,8 +28,8 @@ _KINDS = {kind.value: kind for kind in ReasonKind}
 #: the last reason, votes, comments, stars
 Told = tuple[tuple[Reason, ...], int | None, int | None, int | None]
 #: what stands between two reasons of a pick, see editions._shown, and nowhere within one, where
-#: quotes are escaped. What others show too, most of it, is read once: an interest for all picks of
-#: its owner, a trend for all readers of the item
+#: quotes are escaped. What others show too is read once: the last reason and the numbers, which
+#: most readers of an item share, and the reasons before it, which most picks of a reader do
 _BETWEEN = '"],["'
 
 # built once: building a statement costs more than running it
@@ -84,7 +84,7 @@ class EditionReader:
 
     def __init__(self) -> None:
         self._wordings: dict[int, Wording] = {}
-        self._reasons: dict[str, Reason] = {}
+        self._reasons: dict[str, tuple[Reason, ...]] = {}
         self._told: dict[str, Told] = {}
 
     def load(self, tx: Connection, ids: Sequence[int]) -> dict[int, Edition]:
@@ -102,11 +102,12 @@ class EditionReader:
     def _sort_in(self, entries: dict[int, list[Entry]], picked: Iterable[Sequence[Any]]) -> None:
         """Each pick as an entry, with the others of its edition."""
         wordings, told, learn = self._wordings, self._told, self._learn_told
-        reasons_of, learn_reason = self._reasons, self._learn_reason
+        reasons_of, learn_reasons = self._reasons, self._learn_reasons
         for edition_id, section, position, item_id, wording_id, *score, shown in picked:
-            *before, last = shown.split(_BETWEEN)
-            reason, votes, comments, stars = told.get(last) or learn(last)
-            reasons = *[reasons_of.get(text) or learn_reason(text) for text in before], *reason
+            first, _, last = shown.rpartition(_BETWEEN)
+            reasons, votes, comments, stars = told.get(last) or learn(last)
+            if first:
+                reasons = (reasons_of.get(first) or learn_reasons(first)) + reasons
             own = entries.get(edition_id)
             if own is None:
                 own = entries[edition_id] = []
@@ -126,13 +127,13 @@ class EditionReader:
             rows = tx.execute(_WORDINGS, {"ids": list(batch)})
             self._wordings |= {row.id: wording_from(row.data) for row in rows}
 
-    def _learn_reason(self, text: str) -> Reason:
-        """A reason that others follow."""
+    def _learn_reasons(self, text: str) -> tuple[Reason, ...]:
+        """The reasons that another follows."""
         if len(self._reasons) > _CACHED_MAX:
             self._reasons.clear()
-        start = "" if text.startswith("[") else '[[["'
-        reason = self._reasons[text] = _reason_from(*json.loads(f'{start}{text}"]]]')[0][0])
-        return reason
+        (found,) = json.loads(f'{text}"]]]')
+        reasons = self._reasons[text] = tuple(_reason_from(*reason) for reason in found)
+        return reasons
 
     def _learn_told(self, text: str) -> Told:
         """The end of what a pick shows: its last reason, if it has any, and the numbers."""
