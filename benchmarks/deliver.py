@@ -6,7 +6,9 @@ Each row of the table has its reference beside it: Postfix's `smtp-source -d` wi
 connections into the same sink (sink.c, which can answer late), the deliver stage itself in other
 groups, or the way Python programs usually do it (senders.py). Sender and sink share one core.
 Subject and reference take turns; the ratio is the median over turns. "by CPU" is the same ratio of
-the CPU time of sender and sink together: what the clock would show on a core of one's own.
+the CPU time of sender and sink together: what the clock would show on a core of one's own. "core"
+is how much of it the two had: with answers at once, anything below 100 % went to other programs or
+into waiting for the disk.
 """
 
 from __future__ import annotations
@@ -49,6 +51,11 @@ class Sample:
     @property
     def rate(self) -> float:
         return self.taken.count / self.taken.seconds
+
+    @property
+    def core(self) -> float:
+        """How much of the core the two had, or needed."""
+        return (self.taken.cpu_s + self.sink_cpu_s) / self.taken.seconds
 
     @property
     def rate_by_cpu(self) -> float:
@@ -181,9 +188,10 @@ def show(rows: Sequence[Row], samples: dict[str, list[Sample]]) -> None:
         ratios = [s.rate / r.rate for s, r in pairs]
         by_cpu = statistics.median(s.rate_by_cpu / r.rate_by_cpu for s, r in pairs)
         cpu_ms = statistics.median(s.taken.cpu_s / s.taken.count * 1000 for s in subject)
+        core = statistics.median(s.core for s in subject)
         print(
             f"{row.name:34} {spread([s.rate for s in subject]):>22}"
-            f" {spread([r.rate for r in reference]):>24} {cpu_ms:7.3f}"
+            f" {spread([r.rate for r in reference]):>24} {cpu_ms:7.3f} {core:5.0%}"
             f" {of(ratios):>20} {by_cpu:7.3f} {verdict(statistics.median(ratios), row.goal)}",
             flush=True,
         )
@@ -310,8 +318,8 @@ def main() -> None:
         bench = Bench(Path(folder), given.people, given.items, octets)
         print(f"a flush of 4 KB to the disk takes {flush_ms(Path(folder)):.2f} ms (median)\n")
         print(
-            f"{'':34} {'messages/s (min-max)':>22} {'reference (min-max)':>24} {'CPU ms':>7}"
-            f" {'ratio (min-max)':>20} {'by CPU':>7} goal"
+            f"{'':34} {'messages/s (min-max)':>22} {'reference (min-max)':>24}"
+            f" {'CPU ms':>7} {'core':>5} {'ratio (min-max)':>20} {'by CPU':>7} goal"
         )
         if "0" in parts:
             at_once(bench, given.runs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections import Counter, defaultdict
 from datetime import date, datetime, timedelta
 
@@ -9,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest.cli import daily
+from digest.deliver import DeliveryReport, now_and_then
 from digest.deliver.pace import (
     BURST,
     PATIENCE,
@@ -286,3 +290,51 @@ def test_no_reader_and_no_domain_is_always_last(sqlite_world: World) -> None:
     for email, its in places.items():
         assert min(its) < 12 <= max(its), f"{email} is always in one half"
     assert len(last_domains) == 3
+
+
+# Progress
+
+
+def test_a_run_tells_how_far_it_is(sqlite_world: World) -> None:
+    sqlite_world.queue_editions(40)
+    told: list[int] = []
+
+    sqlite_world.deliverer().deliver(
+        ScriptedTransport(), progress=lambda report: told.append(report.handed_over)
+    )
+
+    assert told == sorted(told)
+    assert len(set(told)) > 1
+    assert told[-1] == 40
+
+
+@pytest.mark.parametrize(("every_s", "count"), [(0, 3), (3600, 0)])
+def test_it_is_told_now_and_then(every_s: float, count: int) -> None:
+    told: list[DeliveryReport] = []
+    hear = now_and_then(told.append, every_s)
+
+    for _ in range(3):
+        hear(DeliveryReport())
+
+    assert len(told) == count
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("stream", "shown"), [(Terminal, True), (io.StringIO, False)])
+def test_a_terminal_is_told_and_keeps_no_trace_of_it(
+    monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO], shown: bool
+) -> None:
+    screen = stream()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(daily, "_PROGRESS_S", 0)
+
+    with daily._progress() as progress:
+        progress(DeliveryReport(states={OutboxState.SENT: 1200, OutboxState.DEFERRED: 3}))
+
+    written = screen.getvalue()
+    assert ("messages: 3 deferred, 1,200 sent" in written) == shown
+    assert not written or written.endswith("\r\033[K")
