@@ -131,7 +131,7 @@ class App:
                 min_score=edition.min_score,
             ),
         )
-        return Editor(self.store, rules)
+        return Editor(self.store, rules, self.meaning.vectors)
 
     @cached_property
     def tokens(self) -> Tokens:

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from digest.clock import find_zone, local_date
+from digest.embed import Vectors
 from digest.entries import Entries
 from digest.errors import BadInput
 from digest.model import (
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 
 #: archive texts that tell which words are common
 _BACKGROUND = 3000
+#: vectors that are made on the spot, some 10 s of one core
+_COMPUTED_AT_ONCE = 500
 _RISING = 5
 
 
@@ -78,12 +81,23 @@ class EditionReport:
 
 
 class Editor:
-    """Makes, previews and explains editions out of one store."""
+    """Makes, previews and explains editions out of one store.
 
-    def __init__(self, store: Store, rules: EditionRules) -> None:
+    `vectors` gives those of the embedding model in use, None while words alone are compared.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        rules: EditionRules,
+        vectors: Callable[[], Vectors | None] = lambda: None,
+    ) -> None:
         self._store = store
         self._rules = rules
+        self._vectors = vectors
         self._ranker: tuple[object, Ranker] | None = None
+        #: the model that has done the recent archive
+        self._ready: str | None = None
         self._writer = EditionWriter()
 
     def make_due(self, now: datetime, stop: Callable[[], bool] = lambda: False) -> EditionReport:
@@ -140,13 +154,35 @@ class Editor:
         return self.ranker(now).pool(found, now=now)
 
     def ranker(self, now: datetime) -> Ranker:
-        """The ranker of today's archive; made again when the archive has changed."""
+        """The ranker of today's archive; made again when the archive or the model has changed."""
+        vectors = self._ready_vectors(now)
         with self._store.read() as tx:
-            state = catalogue.archive_state(tx, until=now)
-            if self._ranker is None or self._ranker[0] != state:
-                texts = catalogue.background(tx, until=now, limit=_BACKGROUND)
-                self._ranker = state, Ranker.lexical(texts, self._rules.rank)
-        return self._ranker[1]
+            state = catalogue.archive_state(tx, until=now), vectors.name if vectors else None
+            if self._ranker is not None and self._ranker[0] == state:
+                return self._ranker[1]
+            texts = catalogue.background(tx, until=now, limit=_BACKGROUND)
+        if vectors is None:
+            ranker = Ranker.lexical(texts, self._rules.rank)
+        else:
+            ranker = Ranker.semantic(texts, vectors.embed, self._rules.rank)
+        self._ranker = state, ranker
+        return ranker
+
+    def _ready_vectors(self, now: datetime) -> Vectors | None:
+        """The vectors of the model in use, once it has done the recent archive.
+
+        Until then, which takes a minute or two in the background, words alone are compared: nobody
+        is to wait for it, and a half-done archive would put what is done before what is not.
+        """
+        vectors = self._vectors()
+        if vectors is None or vectors.name == self._ready:
+            return vectors
+        with self._store.read() as tx:
+            texts = catalogue.background(tx, until=now, limit=_BACKGROUND)
+        if vectors.count_lacking(texts) > _COMPUTED_AT_ONCE:
+            return None
+        self._ready = vectors.name
+        return vectors
 
     def _drafts(self, due: Sequence[Subscriber], entries: Entries, now: datetime) -> list[Draft]:
         planned = [(s, plan_slots(s, now, self._rules.catch_up)) for s in due]

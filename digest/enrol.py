@@ -23,9 +23,11 @@ from digest.model import (
 )
 from digest.papers import parse_key
 from digest.store import Store, Transaction, outbox, people
+from digest.store.embeddings import forget_texts
 from digest.store.people import Wish
+from digest.store.profiles import profiles_of
 from digest.store.topics import topics_by_slug
-from digest.text import clean
+from digest.text import clean, text_key
 from digest.tokens import Purpose, Tokens
 
 #: an address is asked to confirm at most once in this time
@@ -209,6 +211,7 @@ class Enrolment:
         """Forget a person. A suppression stays, as a hash; the ledger keeps its numbers."""
         with self.store.write() as tx:
             outbox.cancel_waiting(tx, subscriber_id, reason="erased", now=now)
+            _forget_words(tx, subscriber_id)
             people.delete_subscriber(tx, subscriber_id)
 
     def forget_unanswered(self, now: datetime, within: timedelta) -> int:
@@ -229,10 +232,20 @@ class Enrolment:
                 return False
             outbox.cancel_waiting(tx, subscriber_id, reason="not confirmed in time", now=now)
             if subscriber.confirmed_at is None:
+                _forget_words(tx, subscriber_id)
                 people.delete_subscriber(tx, subscriber_id)
             else:
                 _end(tx, subscriber_id, now)
             return True
+
+
+def _forget_words(tx: Transaction, subscriber_id: int) -> None:
+    """Delete the vectors of what a person has written; what others need is made again."""
+    # only who changes or leaves pays for loading the ranker, which knows what it reads
+    from digest.rank import own_texts
+
+    profile = profiles_of(tx, [subscriber_id])[subscriber_id]
+    forget_texts(tx, [text_key(*text) for text in own_texts(profile)])
 
 
 def _has_left(tx: Transaction, subscriber_id: int) -> bool:
@@ -328,6 +341,8 @@ def _apply(
     tx: Transaction, subscriber_id: int, choices: Choices, wishes: Iterable[Wish], now: datetime
 ) -> None:
     people.change_subscriber(tx, subscriber_id, **columns_of(choices))
+    if choices.wishes:
+        _forget_words(tx, subscriber_id)
     for kind in choices.wishes:
         people.remove_wishes(tx, subscriber_id, kind)
     people.add_wishes(tx, [(subscriber_id, wish) for wish in wishes], now=now)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import select, text
 
-from digest.model import InterestKind
-from digest.store import Store, embeddings, people
-from digest.store.people import Wish
+from digest.store import Store, embeddings
 from digest.store.schema import embedding
 from digest.text import text_key
-from tests.store_pieces import DAY, HOUR, NOW, add_person, count, item_of, merge, paper
+from tests.store_pieces import DAY, HOUR, NOW, count, item_of, merge, paper
 
 ONE = paper("2603.00001", title="Sparse attention", abstract="Few tokens.")
 TWO = paper("2603.00002", title="Dense vision", abstract="Many pixels.")
@@ -107,22 +105,17 @@ def test_every_item_is_told_with_its_vector_or_without(store: Store) -> None:
     assert news == asked == [2]
 
 
-def test_who_is_erased_takes_the_vectors_of_own_words_along(store: Store) -> None:
+def test_texts_can_be_forgotten_but_not_what_a_paper_says_too(store: Store) -> None:
     merge(store, paper("2603.00001", title="robots", abstract=""))
-    words = (
-        Wish(kind=InterestKind.TEXT, value="my rare illness"),
-        Wish(kind=InterestKind.KEYWORD, value="robots"),
-    )
-    person = add_person(store, wishes=words)
     put(store, "m", text_key("my rare illness", ""), text_key("robots", ""))
     put(store, "old", text_key("my rare illness", ""))
 
     with store.write() as tx:
-        people.delete_subscriber(tx, person)
+        embeddings.forget_texts(tx, [text_key("my rare illness", ""), text_key("robots", "")])
 
     with store.read() as tx:
         left = tx.execute(select(embedding.c.text_key)).scalars().all()
-    assert left == [text_key("robots", "")], "what a paper says too is the paper's"
+    assert left == [text_key("robots", "")]
 
 
 def test_words_that_are_no_items_are_forgotten_after_a_while(store: Store) -> None:

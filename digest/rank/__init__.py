@@ -9,6 +9,7 @@ Pure: values in, values out; no store, no clock, no network. docs/ranking.md has
 
 from digest.rank.asked import Asked
 from digest.rank.explain import Evidence, Explanation, Verdict
+from digest.rank.interests import own_texts
 from digest.rank.pool import NO_INTERESTS, Pool, Similar
 from digest.rank.ranker import Ranker
 from digest.rank.settings import RankSettings
@@ -23,4 +24,5 @@ __all__ = [
     "Ranker",
     "Similar",
     "Verdict",
+    "own_texts",
 ]

@@ -83,6 +83,22 @@ def compile_profile(profile: Profile, reader: Reader, archive: Archive, *, now: 
     )
 
 
+def texts_of(profile: Profile) -> tuple[Text, ...]:
+    """All that has to be read to know what a person wants."""
+    return (
+        *own_texts(profile),
+        *map(_topic_text, profile.topics),
+        *((e.title, e.abstract) for e in (*profile.liked, *profile.disliked)),
+    )
+
+
+def own_texts(profile: Profile) -> tuple[Text, ...]:
+    """What the person has written, as it is read: no topic's words and no paper's."""
+    loose, _ = _split_keywords(profile.keywords)
+    sentences = ((text, "") for text in profile.texts if text.strip())
+    return (*sentences, *([_joined(loose)] if loose else []))
+
+
 def _names(profile: Profile) -> Iterator[Wish]:
     for author in profile.authors:
         if author.strip():
@@ -103,13 +119,7 @@ class _Maker:
         self._reader = reader
         self._archive = archive
         self._now = now
-        loose, _ = _split_keywords(profile.keywords)
-        texts = [
-            *map(_topic_text, profile.topics),
-            *((text, "") for text in profile.texts if text.strip()),
-            *([_joined(loose)] if loose else []),
-            *((e.title, e.abstract) for e in (*profile.liked, *profile.disliked)),
-        ]
+        texts = texts_of(profile)
         self._gists = dict(zip(texts, reader.read(texts), strict=True))
 
     def topic(self, topic: Topic) -> Wish:

@@ -17,7 +17,7 @@ from digest.model import Candidate, Parts, Pick, Profile, Ranking, Reason, Secti
 from digest.rank.archive import Archive
 from digest.rank.asked import Asked
 from digest.rank.explain import Evidence, Explanation, Verdict
-from digest.rank.interests import Wishes, compile_profile
+from digest.rank.interests import Wishes, compile_profile, texts_of
 from digest.rank.likeness import Gists
 from digest.rank.match import Field, Matched, match_wishes
 from digest.rank.reader import Reader
@@ -114,6 +114,8 @@ class Pool:
 
     def pick_many(self, people: Sequence[Asked]) -> list[Ranking]:
         """The rankings of many people, in their order; each as `pick` gives it."""
+        # at once: one question to the store for all of them
+        self._reader.read([text for one in people for text in texts_of(one.profile)])
         return [
             self.pick(one.profile, limit=one.limit, seen=one.seen, rising=one.rising)
             for one in people

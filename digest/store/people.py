@@ -18,7 +18,6 @@ from digest.model import (
     Status,
     Subscriber,
 )
-from digest.store.embeddings import forget_texts
 from digest.store.items import batches
 from digest.store.schema import (
     consent,
@@ -28,7 +27,6 @@ from digest.store.schema import (
     suppression,
 )
 from digest.store.upsert import insert_new
-from digest.text import text_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +127,6 @@ def change_subscriber(tx: Connection, subscriber_id: int, **values: Any) -> None
 
 def delete_subscriber(tx: Connection, subscriber_id: int) -> None:
     """Forget a person and all that hangs on it; a suppression stays, as a hash."""
-    words = tx.execute(select(interest.c.value).where(interest.c.subscriber_id == subscriber_id))
-    forget_texts(tx, [text_key(value, "") for value in words.scalars()])
     tx.execute(delete(subscriber).where(subscriber.c.id == subscriber_id))
 
 
