@@ -128,6 +128,20 @@ def in_view(element: Any, page: Any) -> bool:
     return False
 
 
+def test_the_way_back_from_a_paper_leads_to_the_preview(chromium: Any, live: Live) -> None:
+    with visitor(chromium, live, width=DESK) as page:
+        page.goto(f"{live.url}/subscribe")
+        page.get_by_label(re.compile("Robotics")).check()
+        page.get_by_role("button", name="Preview").click()
+        page.locator(".preview .title a").first.click()
+        page.get_by_role("heading", name="Similar papers").wait_for()
+
+        page.go_back()
+
+        page.get_by_role("heading", name="What you would get now").wait_for()
+        assert page.get_by_label(re.compile("Robotics")).is_checked()
+
+
 # --- every page, looked at once for each window and scheme
 
 #: what a thumb must hit and may be too low for it; links within running text are exempt

@@ -183,6 +183,18 @@ def test_an_address_changes_only_when_the_new_one_confirms(site: Site) -> None:
     assert site.find("mara@example.org") is None
 
 
+@pytest.mark.parametrize("typed", ["mara@example.org", " MARA@Example.org ", "nonsense", ""])
+def test_an_address_that_cannot_be_the_new_one_is_told_at_once(site: Site, typed: str) -> None:
+    before = site.rows()
+
+    answer = site.send(own(site), 1, do="move", new_email=typed)
+
+    told = html.fromstring(answer.text).xpath("//*[@role='alert']")[0].text_content()
+    assert answer.status_code == 400
+    assert "is the address already" in told if "mara" in typed.lower() else "address" in told
+    assert site.rows() == before
+
+
 def test_pressing_twice_at_the_new_address_is_no_trouble(site: Site) -> None:
     site.send(own(site), 1, do="move", new_email="new@example.org")
     path = question(site, "new@example.org")
@@ -216,7 +228,7 @@ def test_the_new_address_gets_the_next_edition_and_the_old_links_still_work(site
 
 def test_asking_for_an_address_tells_nothing_about_it(site: Site) -> None:
     texts = set()
-    for address in ("theo@example.org", "unknown@example.org", "mara@example.org"):
+    for address in ("theo@example.org", "unknown@example.org", "suresh@example.org"):
         answer = site.send(own(site), 1, new_email=address, do="move")
         texts.add((answer.status_code, answer.headers["location"]))
     site.settle()

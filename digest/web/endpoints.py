@@ -90,12 +90,21 @@ def private(
             if not from_anywhere:
                 refuse_foreign(request, desk.origins(request))
             form = await (_any_form(request) if from_anywhere else read_form(request))
-            return await desk.work(post, desk, request, form)
+            return for_the_way_back(await desk.work(post, desk, request, form))
         if get is None:
             raise HTTPException(405)
         return await desk.work(get, desk, request)
 
     return endpoint
+
+
+def for_the_way_back(answer: Response) -> Response:
+    """Let the browser that sent a form keep the answer.
+
+    Else whoever opens a paper out of a preview and goes back is asked to send the form again.
+    """
+    answer.headers.setdefault("cache-control", "private, no-cache")
+    return answer
 
 
 async def _any_form(request: Request) -> Form:

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from digest.account import read_papers
+from digest.addresses import parse_address
 from digest.clock import local_date
 from digest.compose.view import shown_title
 from digest.errors import BadInput
@@ -130,6 +131,8 @@ def _unticked(desk: Desk, form: Form, subscriber: Subscriber) -> tuple[Wish, ...
 
 
 def _move(desk: Desk, request: Request, form: Form, subscriber: Subscriber) -> Response:
+    if parse_address(form.one("new_email")).key == parse_address(subscriber.email).key:
+        raise BadInput("that is the address already; name another one")
     sender = Sender(client=desk.client(request))
     taken = desk.intake.take_move(subscriber.id, form.one("new_email"), sender, now=desk.app.now())
     if taken is Taken.TOO_OFTEN:

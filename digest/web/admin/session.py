@@ -21,6 +21,7 @@ from digest.errors import NotFound, TokenError
 from digest.store.limits import Limit, allow, used
 from digest.tokens import Purpose
 from digest.web.desk import Desk, desk_of, frame
+from digest.web.endpoints import for_the_way_back
 from digest.web.forms import Form, FormName, read_form, refuse_foreign
 from digest.web.refusals import too_often
 
@@ -57,7 +58,7 @@ def guarded(get: Getter, post: Poster | None = None) -> Callable[[Request], Awai
             raise HTTPException(405)
         refuse_foreign(request, desk.origins(request))
         form = await read_form(request)
-        return await desk.work(_checked, post, desk, request, session, form)
+        return for_the_way_back(await desk.work(_checked, post, desk, request, session, form))
 
     return endpoint
 
