@@ -105,6 +105,8 @@ def by_meaning() -> MakeRanker:
 
 
 @pytest.mark.slow
+# half a minute of computing, and longer where others compute too
+@pytest.mark.timeout(600)
 @needs_shared
 @pytest.mark.parametrize("way", ["words", "meaning"])
 def test_readers_who_press_get_more_of_what_they_like_and_ever_more(way: str) -> None:

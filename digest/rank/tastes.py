@@ -74,19 +74,21 @@ class Taste:
 
     def parts(self, corpus: Corpus) -> Scores:
         """What the score is made of, before scaling (4 × n texts)."""
-        likeness = self._likeness(corpus)
+        words = corpus.words.cosines(self.words)
+        likeness = self._likeness(corpus, words)
         sharpness = SHARPNESS if self.anchors.shape[1] else SHARPNESS_WORDS
         near = np.log(np.exp(sharpness * likeness) @ self.shares)
         direction = corpus.meanings @ self.direction
-        words = corpus.words.cosines(self.words)
         return np.array([direction, near, words, likeness.max(axis=1)], np.float64)
 
-    def _likeness(self, corpus: Corpus) -> Floats:
-        """Of every text to every example (n × examples)."""
+    def _likeness(self, corpus: Corpus, words: Floats) -> Floats:
+        """Of every text to every example (n × examples); `words` is that to all of them."""
         if self.anchors.shape[1]:
             texts = corpus.softened if self.is_soft else corpus.meanings
             return np.asarray(texts @ self.anchors.T)
-        return np.array([corpus.words.cosines(words) for words in self.examples]).T
+        if len(self.examples) == 1:
+            return words[:, None]
+        return np.array([corpus.words.cosines(example) for example in self.examples]).T
 
 
 def compile_taste(gists: Sequence[Gist], weights: Sequence[float], archive: Archive) -> Taste:
