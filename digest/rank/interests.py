@@ -7,23 +7,24 @@ and is done once per profile. Used by Pool.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
 from digest.model import Example, Profile, ReasonKind, Topic
-from digest.rank.archive import Archive, Gist
+from digest.rank.archive import Gist
 from digest.rank.reader import Reader, Text
 from digest.rank.rules import unquote
-from digest.rank.tastes import Taste, compile_taste
+from digest.rank.tastes import Told
 
 #: a like counts half as much after so many days more; it never fades below FADED
 LIKE_HALF_LIFE_DAYS = 240.0
 FADED = 0.4
 #: a text of so few words is looked for as a phrase too
 PHRASE_WORDS = 3
+_KEYWORDS_KEPT = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +49,11 @@ class Wish:
     #: what was said of it; the one that is nearest to an item is told
     interests: tuple[Interest, ...]
     #: None when it matches by a rule only: an author, a category, a phrase in quotes
-    taste: Taste | None = None
+    told: Told | None = None
     #: words that end this wish's claim on an item, but not others'
     excluded: tuple[str, ...] = ()
+    #: many people have this very wish
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,20 +70,91 @@ class Wishes:
         return not self.wanted
 
 
-def compile_profile(profile: Profile, reader: Reader, archive: Archive, *, now: datetime) -> Wishes:
-    """Turn what a person said into wishes; blank lines in it are left out."""
-    maker = _Maker(profile, reader, archive, now)
-    return Wishes(
-        wanted=(
-            *map(maker.topic, profile.topics),
-            *(maker.text(text) for text in profile.texts if text.strip()),
-            *maker.keywords(profile.keywords),
-            *_names(profile),
-            *maker.likes(profile.liked),
-        ),
-        disliked=tuple(wish for e in profile.disliked for wish in maker.likes((e,))),
-        excluded=tuple(p for p in profile.excluded if p.strip()),
-    )
+class Compiler:
+    """Turns what people said into wishes, a block of people at a time.
+
+    What many share is made once: topics are one wish for all who follow them.
+    """
+
+    def __init__(self, reader: Reader, now: datetime) -> None:
+        self._reader = reader
+        self._now = now
+        self._topics: dict[Topic, Wish] = {}
+        self._keywords: dict[str, Interest] = {}
+
+    def compile(self, profiles: Sequence[Profile]) -> list[Wishes]:
+        """Each profile's wishes; blank lines in it are left out."""
+        texts = list(dict.fromkeys(text for profile in profiles for text in texts_of(profile)))
+        gists = dict(zip(texts, self._reader.read(texts), strict=True))
+        return [self._wishes(profile, gists) for profile in profiles]
+
+    def _wishes(self, profile: Profile, gists: Mapping[Text, Gist]) -> Wishes:
+        return Wishes(
+            wanted=(
+                *(self._topic(topic, gists) for topic in profile.topics),
+                *(_text(text, gists[text, ""]) for text in profile.texts if text.strip()),
+                *self._said_keywords(profile.keywords, gists),
+                *_names(profile),
+                *self._likes(profile.liked, gists),
+            ),
+            disliked=tuple(w for e in profile.disliked for w in self._likes((e,), gists)),
+            excluded=tuple(p for p in profile.excluded if p.strip()),
+        )
+
+    def _topic(self, topic: Topic, gists: Mapping[Text, Gist]) -> Wish:
+        known = self._topics.get(topic)
+        if known is None:
+            gist = gists[_topic_text(topic)]
+            interest = Interest(
+                kind=ReasonKind.TOPIC,
+                lead="topic",
+                subject=topic.name,
+                gist=gist,
+                phrases=topic.keywords,
+            )
+            known = _wish([interest], [gist], [1.0])
+            excluded = tuple(p for p in topic.exclude if p.strip())
+            known = self._topics[topic] = replace(known, excluded=excluded, is_shared=True)
+        return known
+
+    def _said_keywords(self, keywords: Sequence[str], gists: Mapping[Text, Gist]) -> Iterator[Wish]:
+        """Keywords together are one wish; a phrase in quotes is found as it stands only."""
+        loose, quoted = _split_keywords(keywords)
+        if loose:
+            said = [self._keyword(word) for word in loose]
+            yield _wish(said, [gists[_joined(loose)]], [1.0])
+        for phrase in quoted:
+            yield _rule(ReasonKind.KEYWORD, "matches", phrase)
+
+    def _keyword(self, word: str) -> Interest:
+        known = self._keywords.get(word)
+        if known is None:
+            if len(self._keywords) > _KEYWORDS_KEPT:
+                self._keywords.clear()
+            unknown = np.zeros(self._reader.dimension, np.float32)
+            known = self._keywords[word] = Interest(
+                kind=ReasonKind.KEYWORD,
+                lead="matches",
+                subject=word,
+                gist=Gist(words=self._reader.words(word), meaning=unknown),
+                phrases=(word,),
+            )
+        return known
+
+    def _likes(self, examples: Sequence[Example], gists: Mapping[Text, Gist]) -> Iterator[Wish]:
+        """Examples together are one wish, in which the newer count more."""
+        if examples:
+            own = [gists[e.title, e.abstract] for e in examples]
+            said = [
+                Interest(
+                    kind=ReasonKind.LIKED,
+                    lead="you liked",
+                    subject=e.title.strip() or e.key,
+                    gist=gist,
+                )
+                for e, gist in zip(examples, own, strict=True)
+            ]
+            yield _wish(said, own, [_faded(e, self._now) for e in examples])
 
 
 def texts_of(profile: Profile) -> tuple[Text, ...]:
@@ -99,6 +173,23 @@ def own_texts(profile: Profile) -> tuple[Text, ...]:
     return (*sentences, *([_joined(loose)] if loose else []))
 
 
+def _text(text: str, gist: Gist) -> Wish:
+    interest = Interest(
+        kind=ReasonKind.TEXT,
+        lead="your interest",
+        subject=text.strip(),
+        gist=gist,
+        phrases=(text,) if len(text.split()) <= PHRASE_WORDS else (),
+    )
+    return _wish([interest], [gist], [1.0])
+
+
+def _wish(said: Sequence[Interest], gists: Sequence[Gist], weights: Sequence[float]) -> Wish:
+    is_mute = all(gist.words.is_empty and not gist.meaning.any() for gist in gists)
+    told = None if is_mute else Told(gists=tuple(gists), weights=tuple(weights))
+    return Wish(interests=tuple(said), told=told)
+
+
 def _names(profile: Profile) -> Iterator[Wish]:
     for author in profile.authors:
         if author.strip():
@@ -110,85 +201,6 @@ def _names(profile: Profile) -> Iterator[Wish]:
 
 def _rule(kind: ReasonKind, lead: str, subject: str) -> Wish:
     return Wish(interests=(Interest(kind=kind, lead=lead, subject=subject),))
-
-
-class _Maker:
-    """Makes one profile's wishes; all its texts are read at once."""
-
-    def __init__(self, profile: Profile, reader: Reader, archive: Archive, now: datetime) -> None:
-        self._reader = reader
-        self._archive = archive
-        self._now = now
-        texts = texts_of(profile)
-        self._gists = dict(zip(texts, reader.read(texts), strict=True))
-
-    def topic(self, topic: Topic) -> Wish:
-        gist = self._gists[_topic_text(topic)]
-        interest = Interest(
-            kind=ReasonKind.TOPIC,
-            lead="topic",
-            subject=topic.name,
-            gist=gist,
-            phrases=topic.keywords,
-        )
-        excluded = tuple(p for p in topic.exclude if p.strip())
-        return self._wish([interest], [gist], [1.0], excluded)
-
-    def text(self, text: str) -> Wish:
-        gist = self._gists[text, ""]
-        interest = Interest(
-            kind=ReasonKind.TEXT,
-            lead="your interest",
-            subject=text.strip(),
-            gist=gist,
-            phrases=(text,) if len(text.split()) <= PHRASE_WORDS else (),
-        )
-        return self._wish([interest], [gist], [1.0])
-
-    def keywords(self, keywords: Sequence[str]) -> Iterator[Wish]:
-        """Keywords together are one wish; a phrase in quotes is found as it stands only."""
-        loose, quoted = _split_keywords(keywords)
-        if loose:
-            unknown = np.zeros(self._reader.dimension, np.float32)
-            said = [
-                Interest(
-                    kind=ReasonKind.KEYWORD,
-                    lead="matches",
-                    subject=word,
-                    gist=Gist(words=self._reader.words(word), meaning=unknown),
-                    phrases=(word,),
-                )
-                for word in loose
-            ]
-            yield self._wish(said, [self._gists[_joined(loose)]], [1.0])
-        for phrase in quoted:
-            yield _rule(ReasonKind.KEYWORD, "matches", phrase)
-
-    def likes(self, examples: Sequence[Example]) -> Iterator[Wish]:
-        """Examples together are one wish, in which the newer count more."""
-        if examples:
-            gists = [self._gists[e.title, e.abstract] for e in examples]
-            said = [
-                Interest(
-                    kind=ReasonKind.LIKED,
-                    lead="you liked",
-                    subject=e.title.strip() or e.key,
-                    gist=gist,
-                )
-                for e, gist in zip(examples, gists, strict=True)
-            ]
-            yield self._wish(said, gists, [_faded(e, self._now) for e in examples])
-
-    def _wish(
-        self,
-        said: Sequence[Interest],
-        gists: Sequence[Gist],
-        weights: Sequence[float],
-        excluded: tuple[str, ...] = (),
-    ) -> Wish:
-        is_mute = all(gist.words.is_empty and not gist.meaning.any() for gist in gists)
-        taste = None if is_mute else compile_taste(gists, weights, self._archive)
-        return Wish(interests=tuple(said), taste=taste, excluded=excluded)
 
 
 def _topic_text(topic: Topic) -> Text:

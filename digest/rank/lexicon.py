@@ -23,6 +23,8 @@ Floats = NDArray[np.float32]
 LEAST = 0.1
 #: a word that the archive never had is mostly a chance pair of words: it must not outweigh the rest
 UNHEARD = 0.3
+#: vectors that are looked up together: more would fill the caches with their postings
+_VECTORS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,18 +52,34 @@ NOTHING = WordVector(ids=np.zeros(0, np.int64), weights=np.zeros(0, np.float32))
 
 def count_words(title: str, abstract: str = "") -> WordCounts:
     """Count the stems and stem pairs of a text; the title's count twice where both are there."""
-    parts = [word_ids(title), word_ids(abstract)]
-    numbers = [ids for part in parts for ids in (part[part >= 0], pair_ids(part))]
+    numbers = _numbers(title)
     if abstract:
-        numbers += numbers[:2]
-    ids, counts = np.unique(np.concatenate(numbers), return_counts=True)
-    return WordCounts(ids=ids, counts=counts.astype(np.float32))
+        numbers = np.concatenate([numbers, numbers, _numbers(abstract)])
+    numbers.sort()
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    counts = np.diff(starts, append=numbers.size)
+    return WordCounts(ids=numbers[starts], counts=counts.astype(np.float32))
+
+
+def _numbers(text: str) -> Ids:
+    """The numbers of a text's stems and stem pairs, in any order."""
+    ids = word_ids(text)
+    return np.concatenate([ids[ids >= 0], pair_ids(ids)])
 
 
 def cosine(one: WordVector, other: WordVector) -> float:
     """The cosine of two texts' weights, 0…1."""
     _, mine, theirs = np.intersect1d(one.ids, other.ids, assume_unique=True, return_indices=True)
     return min(float(one.weights[mine] @ other.weights[theirs]), 1.0)
+
+
+def blended_length(vectors: Sequence[WordVector], weights: Floats) -> float:
+    """The length that `blend` takes away."""
+    ids = np.concatenate([v.ids for v in vectors])
+    values = np.concatenate([v.weights * w for v, w in zip(vectors, weights, strict=True)])
+    _, place = np.unique(ids, return_inverse=True)
+    summed = np.bincount(place, values)
+    return float(np.sqrt(summed @ summed))
 
 
 def blend(vectors: Sequence[WordVector], weights: Sequence[float] | Floats) -> WordVector:
@@ -110,11 +128,24 @@ class Lexicon:
 
     def weigh(self, words: WordCounts) -> WordVector:
         """A text's TF-IDF weights, length 1; the empty vector for a text without words."""
-        frequency = self._frequency[words.ids]
+        return self.weigh_many([words])[0]
+
+    def weigh_many(self, texts: Sequence[WordCounts]) -> list[WordVector]:
+        """The weights of several texts."""
+        if not texts:
+            return []
+        ids = np.concatenate([words.ids for words in texts])
+        counts = np.concatenate([words.counts for words in texts])
+        frequency = self._frequency[ids]
         idf = np.maximum(np.log((self._texts + 1.0) / (frequency + 0.5)), LEAST)
-        idf = np.where(frequency == 0, idf * UNHEARD, idf)
-        weights = (1.0 + np.log(words.counts)) * idf
-        return _normalise(words.ids, weights.astype(np.float32))
+        idf[frequency == 0] *= UNHEARD
+        weights = ((1.0 + np.log(counts)) * idf).astype(np.float32)
+        ends = np.cumsum([words.ids.size for words in texts]).tolist()
+        starts = [0, *ends[:-1]]
+        return [
+            _normalise(words.ids, weights[start:end])
+            for words, start, end in zip(texts, starts, ends, strict=True)
+        ]
 
 
 class Postings:
@@ -133,14 +164,28 @@ class Postings:
 
     def cosines(self, vector: WordVector) -> Floats:
         """The cosine of a vector with every text (n texts, each 0…1 for non-negative weights)."""
-        if vector.is_empty or self._ids.size == 0:
-            return np.zeros(self.size, np.float32)
-        place = np.minimum(np.searchsorted(self._ids, vector.ids), self._ids.size - 1)
-        known = self._ids[place] == vector.ids
+        return np.asarray(self.cosines_many([vector])[0])
+
+    def cosines_many(self, vectors: Sequence[WordVector]) -> Floats:
+        """The cosines of vectors with every text (vectors × texts)."""
+        found = np.zeros((len(vectors), self.size), np.float32)
+        if self._ids.size:
+            for start in range(0, len(vectors), _VECTORS):
+                found[start : start + _VECTORS] = self._some(vectors[start : start + _VECTORS])
+        return found
+
+    def _some(self, vectors: Sequence[WordVector]) -> NDArray[np.float64]:
+        ids = np.concatenate([v.ids for v in vectors])
+        owners = np.repeat(np.arange(len(vectors)) * self.size, [v.ids.size for v in vectors])
+        place = np.minimum(np.searchsorted(self._ids, ids), self._ids.size - 1)
+        known = np.flatnonzero(self._ids[place] == ids)
         starts, ends = self._starts[place[known]], self._starts[place[known] + 1]
         lengths = ends - starts
         # the postings of all words behind each other: starts repeated plus a running offset
         offsets = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         rows = np.repeat(starts, lengths) + offsets
-        values = self._weights[rows] * np.repeat(vector.weights[known], lengths)
-        return np.bincount(self._texts[rows], values, minlength=self.size).astype(np.float32)
+        weights = np.concatenate([v.weights for v in vectors])[known]
+        values = self._weights[rows] * np.repeat(weights, lengths)
+        cells = np.repeat(owners[known], lengths) + self._texts[rows]
+        counted = np.bincount(cells, values, minlength=len(vectors) * self.size)
+        return np.asarray(counted.reshape(len(vectors), self.size), np.float64)

@@ -1,22 +1,27 @@
-"""How well each candidate matches each wish of one person, 0…1, and all wishes together.
+"""How well each candidate matches each wish of some people, 0…1, and each person's together.
 
 A taste's score is in deviations above what the archive usually has, so that a match of 0.5 means
-the same for every person and on every day. Used by Pool; the constants are told in docs/ranking.md.
+the same for every person and on every day. People are matched a block at a time, one is a block
+too. Used by Pool; the constants are told in docs/ranking.md.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 
 import numpy as np
-from numpy.typing import NDArray
 
 from digest.model import ReasonKind, Wording
-from digest.rank.archive import Corpus
+from digest.rank.archive import Archive, Corpus
 from digest.rank.interests import Interest, Wish, Wishes
-from digest.rank.rules import ItemText, first_excluded, has_category, same_author
+from digest.rank.lexicon import Floats
+from digest.rank.names import Names
+from digest.rank.phrases import Phrases
+from digest.rank.tastes import Tastes
+from digest.rank.words import Ids
 
 #: deviations above the archive's usual that are an even match
 EVEN = 2.6
@@ -29,42 +34,103 @@ PHRASE_BONUS = 1.0
 SUPPORT, UNUSUAL = 0.3, 1.0
 #: how much of a match a disliked double takes away
 DISLIKE = 0.8
-
-Matches = NDArray[np.float64]
+#: claims kept of wishes that many share: topics, followed names and categories
+_KEPT = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    """One person's matches on a pool (wishes × candidates, and candidates)."""
+    """What some people's wishes claim."""
 
-    by_wish: Matches
-    total: Matches
+    #: wishes of all people behind each other × candidates, in deviations above the usual
+    claims: Floats
+    #: where each person's wishes begin, and where the last one's end
+    starts: Sequence[int]
+    #: people × candidates, 0…1
+    total: Floats
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
-    """What is matched: the candidates as written and as read."""
-
-    wordings: Sequence[Wording]
-    texts: Sequence[ItemText]
-    corpus: Corpus
-
-
-def match_wishes(wishes: Wishes, field: Field) -> Matched:
-    """Match a compiled profile against a field; an item is as good as its nearest wish."""
-    size = len(field.wordings)
-    rows = [_claim(wish, field) for wish in wishes.wanted]
-    claims = np.array(rows) if rows else np.zeros((0, size))
-    total = squeeze(_nearest(claims)) if rows else np.zeros(size)
-    for disliked in wishes.disliked:
-        total = total * (1.0 - DISLIKE * squeeze(_claim(disliked, field)))
-    return Matched(by_wish=squeeze(claims), total=total)
+    def of(self, person: int) -> Floats:
+        """One person's wishes × candidates."""
+        return self.claims[self.starts[person] : self.starts[person + 1]]
 
 
-def squeeze(deviations: Matches) -> Matches:
+class Matcher:
+    """Holds the candidates, as written and as read, against wishes."""
+
+    def __init__(
+        self, wordings: Sequence[Wording], phrases: Phrases, corpus: Corpus, archive: Archive
+    ) -> None:
+        self._size = len(wordings)
+        self._phrases = phrases
+        self._names = Names(wordings)
+        self._corpus = corpus
+        self._archive = archive
+        self._kept: OrderedDict[int, tuple[Wish, Floats]] = OrderedDict()
+
+    def match(self, people: Sequence[Wishes]) -> Matched:
+        """Match compiled profiles; an item is as good as the nearest of a person's wishes."""
+        wanted = [wish for wishes in people for wish in wishes.wanted]
+        matched = put_together(self._claims(wanted), [len(wishes.wanted) for wishes in people])
+        disliked = [wish for wishes in people for wish in wishes.disliked]
+        owners = [at for at, wishes in enumerate(people) for _ in wishes.disliked]
+        for owner, claim in zip(owners, self._claims(disliked), strict=True):
+            matched.total[owner] *= 1.0 - np.float32(DISLIKE) * squeeze(claim)
+        return matched
+
+    def _claims(self, wishes: Sequence[Wish]) -> Floats:
+        """Each wish's claim on every candidate, in deviations above the usual."""
+        claims = np.full((len(wishes), self._size), -np.inf, np.float32)
+        told = [at for at, w in enumerate(wishes) if w.told is not None and id(w) not in self._kept]
+        if told:
+            tastes = Tastes([t for at in told if (t := wishes[at].told)], self._archive)
+            claims[told] = tastes.score(self._corpus)
+        for at, wish in enumerate(wishes):
+            known = self._kept.get(id(wish))
+            if known is not None:
+                claims[at] = known[1]
+                continue
+            self._apply_rules(wish, claims[at])
+            if wish.is_shared:
+                self._kept[id(wish)] = wish, claims[at].copy()
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return claims
+
+    def _apply_rules(self, wish: Wish, claim: Floats) -> None:
+        """What is yes or no about a wish: phrases, names, words that end it; in place."""
+        if wish.told is None and len(wish.interests) == 1 and wish.interests[0].gist is None:
+            met, match = self._rule(wish.interests[0])
+            claim[met] = _stretch(match)
+            return
+        phrases = [phrase for interest in wish.interests for phrase in interest.phrases]
+        if phrases:
+            rows = np.unique(self._phrases.rows_of_any(phrases))
+            claim[rows] = np.maximum(claim[rows] + np.float32(PHRASE_BONUS), 0.0)
+        if wish.excluded:
+            claim[self._phrases.rows_of_any(wish.excluded)] = -np.inf
+
+    def _rule(self, interest: Interest) -> tuple[Ids, float]:
+        """The rows that an exact rule is met by, and how well they match then."""
+        if interest.kind is ReasonKind.AUTHOR:
+            return self._names.by_author(interest.subject), AUTHOR_MATCH
+        if interest.kind is ReasonKind.CATEGORY:
+            return self._names.in_category(interest.subject), CATEGORY_MATCH
+        return self._phrases.rows(interest.subject), PHRASE_MATCH
+
+
+def put_together(claims: Floats, counts: Sequence[int]) -> Matched:
+    """The matches of people who have so many of the claims each, behind each other."""
+    starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+    return Matched(claims=claims, starts=starts.tolist(), total=squeeze(_nearest(claims, starts)))
+
+
+def squeeze(deviations: Floats) -> Floats:
     """Deviations above the usual as a match in 0…1; minus infinity is no match at all."""
     # far below, exp would overflow: there it is nothing either way
-    return np.asarray(1.0 / (1.0 + np.exp(np.minimum((EVEN - deviations) / WIDTH, 700.0))))
+    powers = np.exp(np.minimum((EVEN - deviations) / np.float32(WIDTH), np.float32(80.0)))
+    matches = 1.0 / (1.0 + powers)
+    matches[deviations == -np.inf] = 0.0
+    return np.asarray(matches, np.float32)
 
 
 def _stretch(match: float) -> float:
@@ -72,38 +138,15 @@ def _stretch(match: float) -> float:
     return EVEN + WIDTH * log(match / (1.0 - match))
 
 
-def _nearest(claims: Matches) -> Matches:
-    ordered = np.sort(claims, axis=0)
-    best = ordered[-1]
-    if len(ordered) < 2:
-        return np.asarray(best)
-    return np.asarray(best + SUPPORT * np.maximum(ordered[-2] - UNUSUAL, 0.0))
-
-
-def _claim(wish: Wish, field: Field) -> Matches:
-    """A wish's claim on every candidate, in deviations above the usual."""
-    claims = np.full(len(field.wordings), -np.inf)
-    if wish.taste is not None:
-        claims = wish.taste.score(field.corpus)
-    elif len(wish.interests) == 1 and wish.interests[0].gist is None:
-        return _rule_claim(wish.interests[0], field)
-    phrases = [phrase for interest in wish.interests for phrase in interest.phrases]
-    for row, text in enumerate(field.texts):
-        if any(text.has(phrase) for phrase in phrases):
-            claims[row] = max(claims[row] + PHRASE_BONUS, 0.0)
-        if wish.excluded and first_excluded(text, wish.excluded):
-            claims[row] = -np.inf
-    return claims
-
-
-def _rule_claim(interest: Interest, field: Field) -> Matches:
-    if interest.kind is ReasonKind.AUTHOR:
-        is_met = [any(same_author(interest.subject, a) for a in w.authors) for w in field.wordings]
-        match = AUTHOR_MATCH
-    elif interest.kind is ReasonKind.CATEGORY:
-        is_met = [has_category(w.categories, interest.subject) for w in field.wordings]
-        match = CATEGORY_MATCH
-    else:
-        is_met = [text.has(interest.subject) for text in field.texts]
-        match = PHRASE_MATCH
-    return np.where(np.array(is_met, bool), _stretch(match), -np.inf)
+def _nearest(claims: Floats, starts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
+    """Each person's best claim on every candidate, and a part of the second best."""
+    counts = np.diff(starts)
+    best = np.full((len(counts), claims.shape[1]), -np.inf, np.float32)
+    second = best.copy()
+    for place in range(int(counts.max(initial=0))):
+        people = np.flatnonzero(counts > place)
+        claim = claims[starts[people] + place]
+        second[people] = np.maximum(second[people], np.minimum(best[people], claim))
+        best[people] = np.maximum(best[people], claim)
+    second = np.maximum(second - np.float32(UNUSUAL), np.float32(0.0))
+    return np.asarray(best + np.float32(SUPPORT) * second)

@@ -64,9 +64,12 @@ class Reader:
         found = {text: gist for text in texts if (gist := self._remembered.get(text)) is not None}
         new = [text for text in dict.fromkeys(texts) if text not in found]
         rows = self._space.centre(embed_rows(self._embed, new, self.dimension))
-        for text, row in zip(new, rows, strict=True):
-            found[text] = Gist(words=self.words(*text), meaning=row)
-            self._remembered[text] = found[text]
+        words = self._lexicon.weigh_many([count_words(*text) for text in new])
+        for text, own, row in zip(new, words, rows, strict=True):
+            found[text] = Gist(words=own, meaning=row)
+            # papers come up again; what a person said is short, and only asked for that person
+            if text[1]:
+                self._remembered[text] = found[text]
         while len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
         return [found[text] for text in texts]

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from digest.model import Wording
 
 # no word boundary can be asked for inside Chinese, Japanese or Korean: words touch there
 _DENSE = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+_WORDS = re.compile(r"\w+")
 _GAP = re.compile(r"[\s\-\u2010-\u2015]+")
 _QUOTES = "\"'“”„«»‘’"
 
@@ -31,20 +33,50 @@ def unquote(keyword: str) -> tuple[str, bool]:
     return (bare.strip(_QUOTES).strip() if quoted else bare), quoted
 
 
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A phrase in the form in which it is looked for."""
+
+    #: folded, one blank for every gap; empty when it has no sign to look for
+    text: str
+    #: whether a word must begin at its start and end at its end
+    begins_word: bool
+    ends_word: bool
+
+    def stands_in(self, text: str) -> bool:
+        """Whether it stands in such a text, on word boundaries."""
+        size = len(self.text)
+        at = text.find(self.text) if size else -1
+        while at >= 0:
+            starts = not (self.begins_word and at > 0 and _is_of_word(text[at - 1]))
+            if starts and not (self.ends_word and _is_of_word(text[at + size : at + size + 1])):
+                return True
+            at = text.find(self.text, at + 1)
+        return False
+
+
+def _is_of_word(sign: str) -> bool:
+    return sign.isalnum() or sign == "_"
+
+
 @lru_cache(maxsize=50_000)
-def phrase_pattern(phrase: str) -> re.Pattern[str] | None:
-    """Finds a phrase on word boundaries in folded text; None when it has no sign to look for.
+def phrase_of(phrase: str) -> Phrase:
+    """Prepare a phrase, quoted or not, to be looked for.
 
     Blanks and hyphens are the same thing: "state-of-the-art" finds "state of the art".
     """
-    pieces = [re.escape(p) for p in _GAP.split(fold(unquote(phrase)[0])) if p]
-    if not pieces:
-        return None
-    body = r"[\s\-\u2010-\u2015]+".join(pieces)
     bare = fold(phrase)
-    start = "" if _DENSE.search(bare[:2]) else r"(?<!\w)"
-    end = "" if _DENSE.search(bare[-2:]) else r"(?!\w)"
-    return re.compile(start + body + end)
+    return Phrase(
+        text=_GAP.sub(" ", fold(unquote(phrase)[0])).strip(),
+        begins_word=not _DENSE.search(bare[:2]),
+        ends_word=not _DENSE.search(bare[-2:]),
+    )
+
+
+def phrase_words(phrase: str) -> tuple[str, ...]:
+    """The whole words that a text must have to have the phrase; none where words may touch."""
+    bare = fold(unquote(phrase)[0])
+    return () if _DENSE.search(fold(phrase)) else tuple(_WORDS.findall(bare))
 
 
 class ItemText:
@@ -58,18 +90,19 @@ class ItemText:
 
     def has(self, phrase: str) -> bool:
         """Whether the phrase stands in title, abstract or categories."""
-        pattern = phrase_pattern(phrase)
-        if pattern is None:
-            return False
+        sought = phrase_of(phrase)
+        return any(sought.stands_in(field) for field in self._folded())
+
+    def words(self) -> set[str]:
+        """The whole words of title, abstract and categories, as phrases are compared."""
+        return {word for field in self._folded() for word in _WORDS.findall(field)}
+
+    def _folded(self) -> tuple[str, ...]:
         if self._fields is None:
             w = self._wording
-            self._fields = tuple(map(fold, (w.title, w.abstract, *w.categories)))
-        return any(pattern.search(field) for field in self._fields)
-
-
-def first_excluded(text: ItemText, phrases: Sequence[str]) -> str | None:
-    """The first of the phrases that the item has; None when it has none of them."""
-    return next((p for p in phrases if text.has(p)), None)
+            folded = map(fold, (w.title, w.abstract, *w.categories))
+            self._fields = tuple(_GAP.sub(" ", field) for field in folded)
+        return self._fields
 
 
 @lru_cache(maxsize=100_000)

@@ -63,15 +63,15 @@ class Space:
         """
         return unit_rows(centred @ self._softening)
 
-    def toward(self, centred: Floats, weights: Floats) -> Floats:
-        """The direction in which the archive has more of what these rows are (d,), length 1."""
-        told = weights * centred.any(axis=1)
-        if not told.sum() > 0:
-            return np.zeros(self.dimension, np.float32)
-        # as many equal examples as these weights amount to
-        examples = float(told.sum() ** 2 / (told @ told))
-        ridge = (RIDGE + RIDGE_OF_ONE / examples) * self._mean_variance
-        mean = told @ centred / told.sum() - self._usual
-        along = (mean @ self._axes) / (self._variances + ridge)
-        toward: Floats = unit_rows((self._axes @ along.astype(np.float32))[None])[0]
-        return toward
+    def toward(self, means: Floats, examples: Floats) -> Floats:
+        """The directions in which the archive has more of what is meant (tastes × d), length 1.
+
+        `means` are means of centred rows, of so many equal `examples` each; 0 gives zeros.
+        """
+        told = np.asarray(examples > 0)
+        ridge = RIDGE + RIDGE_OF_ONE / np.where(told, examples, 1.0)
+        spread = self._variances + (ridge * self._mean_variance)[:, None]
+        along = ((means - self._usual) @ self._axes) / spread
+        found = unit_rows(along.astype(np.float32) @ self._axes.T)
+        found[~told] = 0.0
+        return found

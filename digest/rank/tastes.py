@@ -1,20 +1,19 @@
-"""One thing that a person wants, from all that they said of it: told by words and by examples.
+"""Things that people want, each from all that was said of it: told by words and by examples.
 
-A taste is compiled against the archive once; then it is a few arrays, and its score on any text is
-a number of deviations above what the archive usually has for it. That makes scores comparable
-between people and between days. Used by match.py; docs/ranking.md has the formula.
+Tastes are compiled against the archive many at once: they are rows of a few arrays, and a score is
+a number of deviations above what the archive usually has for that taste: it means the same for all
+people and on all days. Used by match.py; docs/ranking.md has the formula.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from digest.rank.archive import Archive, Corpus, Gist
-from digest.rank.lexicon import Floats, WordVector, blend
+from digest.rank.lexicon import Floats, blended_length
 
 #: how sharply the nearest example stands out from the others; by words likeness runs lower
 SHARPNESS, SHARPNESS_WORDS = 10.0, 20.0
@@ -32,108 +31,135 @@ ALONE, ALONE_WORDS = 2.0, 3.0
 #: how many texts they weigh while the archive is small, and how much of a deviation is theirs
 #: whatever the archive has: what it has nothing of must not take noise for a match
 PRIOR_TEXTS = 50.0
-PRIOR_MEANS = np.array([0.0, 0.0, 0.015, 0.0])
-PRIOR_DEVIATIONS = np.array([0.1, 1.2, 0.03, 0.12])
-PRIOR_DEVIATIONS_WORDS = np.array([0.1, 0.5, 0.03, 0.03])
+PRIOR_MEANS = (0.0, 0.0, 0.015, 0.0)
+PRIOR_DEVIATIONS = (0.1, 1.2, 0.03, 0.12)
+PRIOR_DEVIATIONS_WORDS = (0.1, 0.5, 0.03, 0.03)
 ASSUMED = 0.5
-
-Scores = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taste:
-    """A compiled taste. Its score on a text is the greater of
+class Told:
+    """What was said of one thing: its texts, and how much each counts (above 0)."""
 
-    direction·meaning + nearness·near + word_scale·(words·words) + offset   and
+    gists: tuple[Gist, ...]
+    weights: tuple[float, ...]
+
+
+class Tastes:
+    """Compiled tastes. The score of each on a text is the greater of
+
+    direction·meaning + nearness·near + words·(words·words) + offset   and
     alone·nearest + alone_offset
 
     where nearest is the likeness to the nearest example and near = log Σ share·exp(sharp·likeness).
     """
 
-    #: (d,), its length is its scale; no columns without a model
-    direction: Floats
-    #: examples × d, softened when is_soft
-    anchors: Floats
-    is_soft: bool
-    #: the examples' words; likeness is theirs without a model
-    examples: tuple[WordVector, ...]
-    #: how much each example counts, 1 together
-    shares: Floats
-    words: WordVector
-    nearness: float = 1.0
-    word_scale: float = 1.0
-    offset: float = 0.0
-    alone: float = 1.0
-    alone_offset: float = 0.0
+    def __init__(self, told: Sequence[Told], archive: Archive) -> None:
+        self._members, self._gists = _distinct(told)
+        self._shares = [_shares(t.weights) for t in told]
+        self._first = np.array([members[0] for members in self._members], np.int64)
+        self._many = [at for at, members in enumerate(self._members) if len(members) > 1]
+        self._lengths = {at: self._length(at) for at in self._many}
+        self._anchors = np.stack([gist.meaning for gist in self._gists])
+        has_soft = any(len(self._members[at]) >= SOFTENED_FROM for at in self._many)
+        self._softened = archive.space.soften(self._anchors) if has_soft else None
+        self._directions = archive.space.toward(*self._means())
+        self._measure(archive)
 
-    def score(self, corpus: Corpus) -> Scores:
-        """Deviations above the usual, for every text."""
-        direction, near, words, nearest = self.parts(corpus)
-        together = direction + self.nearness * near + self.word_scale * words + self.offset
-        return np.asarray(np.maximum(together, self.alone * nearest + self.alone_offset))
+    def score(self, corpus: Corpus) -> Floats:
+        """Deviations above the usual (tastes × texts)."""
+        direction, near, words, nearest = self._parts(corpus)
+        scales = self._scales
+        together = scales[0] * direction + scales[1] * near + scales[2] * words + self._offset
+        return np.asarray(np.maximum(together, self._alone * nearest + self._alone_offset))
 
-    def parts(self, corpus: Corpus) -> Scores:
-        """What the score is made of, before scaling (4 × n texts)."""
-        words = corpus.words.cosines(self.words)
-        likeness = self._likeness(corpus, words)
-        sharpness = SHARPNESS if self.anchors.shape[1] else SHARPNESS_WORDS
-        near = np.log(np.exp(sharpness * likeness) @ self.shares)
-        direction = corpus.meanings @ self.direction
-        return np.array([direction, near, words, likeness.max(axis=1)], np.float64)
+    def _measure(self, archive: Archive) -> None:
+        """The scales that make a score deviations above the archive's usual; columns of tastes."""
+        has_model = archive.space.dimension > 0
+        assumed = PRIOR_DEVIATIONS if has_model else PRIOR_DEVIATIONS_WORDS
+        parts = self._parts(archive.sample)
+        usual = [_usual(*told) for told in zip(parts, PRIOR_MEANS, assumed, strict=True)]
+        means, deviations = (np.array(told) for told in zip(*usual, strict=True))
+        weights = archive.part_weights
+        scales = (weights[:, None, None] / deviations[:3]).astype(np.float32)
+        total = scales[0] * parts[0] + scales[1] * parts[1] + scales[2] * parts[2]
+        total -= np.sum(scales * means[:3], axis=0)
+        middle, spread = _usual(total, 0.0, float(weights.sum()))
+        self._scales = (scales / spread).astype(np.float32)
+        offset = -np.sum(self._scales * means[:3], axis=0) - middle / spread
+        self._offset = offset.astype(np.float32)
+        self._alone = (1.0 / deviations[3]).astype(np.float32)
+        alone = ALONE if has_model else ALONE_WORDS
+        self._alone_offset = (-self._alone * means[3] - alone).astype(np.float32)
 
-    def _likeness(self, corpus: Corpus, words: Floats) -> Floats:
-        """Of every text to every example (n × examples); `words` is that to all of them."""
-        if self.anchors.shape[1]:
-            texts = corpus.softened if self.is_soft else corpus.meanings
-            return np.asarray(texts @ self.anchors.T)
-        if len(self.examples) == 1:
-            return words[:, None]
-        return np.array([corpus.words.cosines(example) for example in self.examples]).T
+    def _parts(self, corpus: Corpus) -> tuple[Floats, Floats, Floats, Floats]:
+        """What a score is made of, before scaling: likeness to the direction, to the examples
+        together, by words, and to the nearest example (each tastes × texts).
+        """
+        cosines = corpus.cosines([gist.words for gist in self._gists])
+        words = cosines[self._first]
+        for at in self._many:
+            words[at] = self._shares[at] @ cosines[self._members[at]] / self._lengths[at]
+        direction = np.asarray(self._directions @ corpus.meanings.T)
+        has_model = self._anchors.shape[1] > 0
+        sharpness = np.float32(SHARPNESS if has_model else SHARPNESS_WORDS)
+        likeness = np.asarray(self._anchors @ corpus.meanings.T) if has_model else cosines
+        nearest = likeness[self._first]
+        near = nearest * sharpness
+        for at in self._many:
+            own = likeness[self._members[at]]
+            if has_model and self._softened is not None and len(own) >= SOFTENED_FROM:
+                own = np.asarray(self._softened[self._members[at]] @ corpus.softened.T)
+            near[at] = np.log(self._shares[at] @ np.exp(own * sharpness))
+            nearest[at] = own.max(axis=0)
+        return direction, near, words, nearest
+
+    def _means(self) -> tuple[Floats, Floats]:
+        """Each taste's mean meaning, and how many equal examples its weights amount to."""
+        means = self._anchors[self._first]
+        examples = np.asarray(means.any(axis=1), np.float32)
+        for at in self._many:
+            own = self._anchors[self._members[at]]
+            told = self._shares[at] * own.any(axis=1)
+            sum_ = told.sum()
+            means[at] = told @ own / sum_ if sum_ > 0 else 0.0
+            examples[at] = sum_**2 / (told @ told) if sum_ > 0 else 0.0
+        return means, examples
+
+    def _length(self, at: int) -> np.float32:
+        """By what the blend of a taste's words is too long; 1 when it has none."""
+        vectors = [self._gists[member].words for member in self._members[at]]
+        return np.float32(blended_length(vectors, self._shares[at]) or 1.0)
 
 
-def compile_taste(gists: Sequence[Gist], weights: Sequence[float], archive: Archive) -> Taste:
-    """One taste from what its words and examples are about, each with a weight above 0."""
-    weighted = np.array(weights, np.float32)
-    meanings = np.stack([gist.meaning for gist in gists])
-    is_soft = len(gists) >= SOFTENED_FROM
-    taste = Taste(
-        direction=archive.space.toward(meanings, weighted),
-        anchors=archive.space.soften(meanings) if is_soft else meanings,
-        is_soft=is_soft,
-        examples=tuple(gist.words for gist in gists),
-        shares=weighted / weighted.sum(),
-        words=blend([gist.words for gist in gists], weighted),
-    )
-    return _measured(taste, archive)
+def _distinct(told: Sequence[Told]) -> tuple[list[list[int]], list[Gist]]:
+    """The places of each taste's gists in a list without doubles, and that list."""
+    places: dict[int, int] = {}
+    gists: list[Gist] = []
+    members = []
+    for taste in told:
+        for gist in taste.gists:
+            if places.setdefault(id(gist), len(gists)) == len(gists):
+                gists.append(gist)
+        members.append([places[id(gist)] for gist in taste.gists])
+    return members, gists
 
 
-def _measured(taste: Taste, archive: Archive) -> Taste:
-    """The taste with the scales that make its score deviations above the archive's usual."""
-    has_model = archive.space.dimension > 0
-    assumed = PRIOR_DEVIATIONS if has_model else PRIOR_DEVIATIONS_WORDS
-    parts = taste.parts(archive.sample)
-    means, deviations = _usual(parts, PRIOR_MEANS, assumed)
-    scales = archive.part_weights / deviations[:3]
-    total = scales @ (parts[:3] - means[:3, None])
-    (middle,), (spread,) = _usual(total[None], np.zeros(1), archive.part_weights.sum(keepdims=True))
-    scales = scales / spread
-    alone = 1.0 / deviations[3]
-    return replace(
-        taste,
-        direction=(scales[0] * taste.direction).astype(np.float32),
-        nearness=float(scales[1]),
-        word_scale=float(scales[2]),
-        offset=float(-(scales @ means[:3]) - middle / spread),
-        alone=float(alone),
-        alone_offset=float(-alone * means[3] - (ALONE if has_model else ALONE_WORDS)),
-    )
+def _shares(weights: Sequence[float]) -> Floats:
+    told = np.array(weights, np.float32)
+    return np.asarray(told / told.sum(), np.float32)
 
 
-def _usual(parts: Scores, means: Scores, deviations: Scores) -> tuple[Scores, Scores]:
-    """Each part's mean and deviation, drawn to the assumed ones while there are few texts."""
-    count = parts.shape[1]
-    known = count / (count + PRIOR_TEXTS)
-    mean = known * (parts.mean(axis=1) if count else 0.0) + (1 - known) * means
-    known = known * (1 - ASSUMED)
-    variance = known * (parts.var(axis=1) if count else 0.0) + (1 - known) * deviations**2
-    return mean, np.sqrt(variance)
+def _usual(part: Floats, mean: float, deviation: float) -> tuple[Floats, Floats]:
+    """Means and deviations of rows, drawn to the assumed ones while there are few texts.
+
+    As columns (tastes × 1).
+    """
+    count = part.shape[1]
+    known = np.float32(count / (count + PRIOR_TEXTS))
+    seen = part.mean(axis=1, keepdims=True) if count else np.zeros((len(part), 1), np.float32)
+    varied = part.var(axis=1, keepdims=True) if count else np.zeros((len(part), 1), np.float32)
+    drawn = known * seen + (1 - known) * np.float32(mean)
+    known = known * np.float32(1 - ASSUMED)
+    variance = known * varied + (1 - known) * np.float32(deviation**2)
+    return drawn, np.sqrt(variance)

@@ -1,0 +1,149 @@
+"""Why an item stands where it does for a person: the parts of its score, in numbers and in words.
+
+Everything is read from the arrays that made the score, so reasons cannot disagree with it. Used by
+Pool: for every pick its parts and reasons, for `digest why` all that can be told of one item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from digest.model import Parts, Reason
+from digest.rank.asked import Asked
+from digest.rank.choose import Chosen
+from digest.rank.explain import Evidence, Explanation, Verdict
+from digest.rank.interests import Wish
+from digest.rank.judge import Judge, Judged
+from digest.rank.lexicon import Floats
+from digest.rank.match import squeeze
+from digest.rank.reasons import nearest_interest, reason_for
+from digest.rank.words import Ids
+
+#: a wish that matches less is no reason
+REASON_MATCH = 0.2
+#: a wish that matches less is not worth telling as evidence either
+EVIDENCE_MATCH = 0.05
+#: reasons of one pick, the trend not counted
+REASONS_MAX = 2
+
+Ruled = tuple[Verdict, str, int | None]
+
+
+class Why:
+    """What can be told of a block of people's items."""
+
+    def __init__(self, judge: Judge, judged: Judged) -> None:
+        self._judge = judge
+        self._judged = judged
+        # by interest: most are told of several items
+        self._told: dict[int, Reason] = {}
+
+    def parts(self, person: int, rows: Ids) -> list[Parts]:
+        """The factors of the scores of some items; the match is 1 where no interest is asked."""
+        judge, judged = self._judge, self._judged
+        if judged.is_empty[person]:
+            trend, fresh = judge.strengths[rows], judge.freshness[rows]
+        else:
+            trend, fresh = judge.trend_factor[rows], judge.fresh_factor[rows]
+        told = judged.matched.total[person, rows].tolist(), trend.tolist(), fresh.tolist()
+        return [Parts(match=m, trend=t, freshness=f) for m, t, f in zip(*told, strict=True)]
+
+    def reasons(self, person: int, rows: Ids) -> list[tuple[Reason, ...]]:
+        """The why-lines of some items."""
+        matches = self._matches(person, rows)
+        order = np.argsort(-matches, axis=0, kind="stable")[:REASONS_MAX].T.tolist()
+        judge = self._judge
+        trends = judge.told_trends if self._judged.is_empty[person] else judge.notable_trends
+        wanted = self._judged.wishes[person].wanted
+        told = []
+        for row, claims, strongest in zip(rows.tolist(), matches.T.tolist(), order, strict=True):
+            reasons: list[Reason] = []
+            for wish in strongest:
+                if claims[wish] < (REASON_MATCH if reasons else EVIDENCE_MATCH):
+                    break
+                reasons.append(self._reason(wanted[wish], row))
+            trend = trends[row]
+            told.append((*reasons, trend) if trend else tuple(reasons))
+        return told
+
+    def evidence(self, person: int, row: int) -> Iterator[Evidence]:
+        """Each wish's own claim on an item, strongest first; those of nothing left out."""
+        matches = self._matches(person, np.array([row]))[:, 0]
+        wanted = self._judged.wishes[person].wanted
+        for wish in np.argsort(-matches, kind="stable").tolist():
+            if matches[wish] > EVIDENCE_MATCH:
+                reason = self._reason(wanted[wish], row)
+                yield Evidence(reason=reason, match=float(matches[wish]))
+
+    def explain(self, item_id: int, asked: Asked, chosen: Chosen) -> Explanation:
+        """All that can be told of one item and the first person of the block."""
+        row = self._judge.rows.get(item_id)
+        if row is None:
+            text = "not among the candidates: unknown, too old, or withdrawn"
+            return Explanation(item_id=item_id, verdict=Verdict.ABSENT, text=text)
+        picked = chosen.picks[0][chosen.picks[0] >= 0].tolist()
+        verdict, text, rival = self._verdict(row, asked, chosen, picked)
+        is_low = verdict is Verdict.LOW_SCORE
+        return Explanation(
+            item_id=item_id,
+            verdict=verdict,
+            text=text,
+            score=float(self._judged.scores[0, row]),
+            parts=self.parts(0, np.array([row]))[0],
+            reasons=self.reasons(0, np.array([row]))[0],
+            evidence=tuple(self.evidence(0, row)),
+            position=picked.index(row) + 1 if row in picked else None,
+            needed=self._judge.settings.min_score if is_low else None,
+            rival_id=None if rival is None else self._judge.items[rival].item_id,
+        )
+
+    def _verdict(self, row: int, asked: Asked, chosen: Chosen, picked: list[int]) -> Ruled:
+        judged = self._judged
+        if row in picked:
+            place = picked.index(row) + 1
+            return Verdict.PICKED, f"picked, place {place} of {len(picked)}", None
+        cut = self._cut_by_rule(row, asked)
+        if cut is not None:
+            return cut
+        score, needed = float(judged.scores[0, row]), self._judge.settings.min_score
+        if not judged.is_empty[0] and score < needed:
+            return Verdict.LOW_SCORE, f"scored {score:.2f}, below {needed:.2f}", None
+        rivals = chosen.rivals[0][chosen.looked_at[0] == row]
+        last = picked[-1] if picked else None
+        if rivals.size and rivals[0] >= 0 and last is not None and score > judged.scores[0, last]:
+            rival = int(rivals[0])
+            text = f"too much like {self._name(rival)}, which was picked"
+            return Verdict.RIVAL, text, rival
+        return Verdict.OVER_LIMIT, f"{asked.limit} others were better", last
+
+    def _cut_by_rule(self, row: int, asked: Asked) -> Ruled | None:
+        """What had an item left out before anything was compared."""
+        if row in self._judge.seen_rows(asked.seen):
+            return Verdict.SEEN, "shown to this person before", None
+        for phrase in self._judged.wishes[0].excluded:
+            if row in self._judge.phrases.rows(phrase):
+                return Verdict.EXCLUDED, f"excluded: it has “{phrase}”", None
+        if self._judged.left[0, row] == -np.inf:
+            double = next(t for t in self._judge.twins(row) if self._judged.left[0, t] > -np.inf)
+            return Verdict.DOUBLE, f"the same paper as {self._name(double)}", double
+        return None
+
+    def _matches(self, person: int, rows: Ids) -> Floats:
+        """What each of a person's wishes claims, 0…1 (wishes × rows)."""
+        return squeeze(self._judged.matched.of(person)[:, rows])
+
+    def _reason(self, wish: Wish, row: int) -> Reason:
+        interest = wish.interests[0]
+        if len(wish.interests) > 1:
+            judge = self._judge
+            interest = nearest_interest(wish.interests, judge.texts[row], judge.gists[row])
+        known = self._told.get(id(interest))
+        if known is None:
+            known = self._told[id(interest)] = reason_for(interest)
+        return known
+
+    def _name(self, row: int) -> str:
+        wording = self._judge.items[row].wording
+        return f"“{wording.title}” ({wording.key})"
