@@ -106,12 +106,16 @@ class World:
             paper, title=title, arxiv_id=arxiv_id, url=f"https://arxiv.org/abs/{arxiv_id}"
         )
 
+    def sentence(self) -> str:
+        """What one person might say of what they want."""
+        return " ".join(self._about(self._chance.randint(2, 8)))
+
     def wishes(self, likes: Sequence[str]) -> Iterator[people.Wish]:
         """What one person wants: topics that many share, and words of their own."""
         chance = self._chance
         for topic in chance.sample(self.topics, chance.choice((0, 1, 1, 2, 3))):
             yield people.Wish(kind=InterestKind.TOPIC, value=topic.slug)
-        yield people.Wish(kind=InterestKind.TEXT, value=" ".join(self._about(chance.randint(2, 8))))
+        yield people.Wish(kind=InterestKind.TEXT, value=self.sentence())
         if chance.random() < 0.6:
             for phrase in {chance.choice(self._phrases) for _ in range(2)}:
                 yield people.Wish(kind=InterestKind.KEYWORD, value=phrase)

@@ -1,13 +1,15 @@
 """What ranking and making editions cost, each beside a reference measured in the same run.
 
-    python benchmarks/rank_speed.py [--only editions,index] [--readers 100000] [--archive 20000]
+    python benchmarks/rank_speed.py [--only block,profile,index,editions] [--people 100000]
 
 CPU seconds of one thread; machines differ, ratios within one run mean something.
 
-- editions: everybody's edition made and stored (ranked, chosen, reasons, rows) on SQLite, beside the
-  bare inserts of the very same rows by the driver, in the same transactions.
-- index: a day's 300 papers into the database and the ranker, and the pool made of it, beside the
-  same with a small archive.
+- block: so many compiled people against 1,000 candidates, 12 picks each with the parts of their
+  scores, by meaning and by words, beside the bare product of as many rows of 384 numbers.
+- profile: reading and compiling one person's wishes, beside reading the words alone.
+- index: a day's 300 papers into the database, the ranker and the pool, beside a small archive.
+- editions: everybody's edition made and stored on SQLite, beside the driver's bare inserts of the
+  very same rows in the same transactions.
 """
 
 from __future__ import annotations
@@ -28,11 +30,19 @@ from pathlib import Path
 # one core: what is measured must not be shared out
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import numpy as np
 from crowd import NOW, World, fill, list_papers
 
 from digest.edition import EditionRules, Editor
-from digest.rank import RankSettings
-from digest.store import Store
+from digest.model import Example, Profile
+from digest.rank import Asked, Ranker, RankSettings
+from digest.rank.archive import Gist
+from digest.rank.interests import Compiler, Wish, Wishes
+from digest.rank.judge import Judge
+from digest.rank.lexicon import NOTHING, count_words
+from digest.rank.match import put_together
+from digest.rank.tastes import Tastes, Told
+from digest.store import Store, catalogue
 from digest.store.migrate import migrate
 
 RULES = EditionRules(
@@ -45,6 +55,9 @@ RULES = EditionRules(
 NEW_ITEMS = 300
 SMALL_ARCHIVE = 5_000
 CANDIDATES = 1_000
+DIMENSION = 384
+#: people in a block of the table's first rows
+PEOPLE = 1_024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +76,7 @@ class Row:
         ratio = self.seconds / self.reference_s
         verdict = "reached" if self.reached else "SHORT"
         print(
-            f"{self.name:34} {self.seconds:9.3f} {self.reference:34} {self.reference_s:9.3f}"
+            f"{self.name:38} {self.seconds:9.4f} {self.reference:28} {self.reference_s:9.4f}"
             f" {ratio:7.2f}   {self.told}: {verdict}",
             flush=True,
         )
@@ -81,6 +94,147 @@ def memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+# -- a block of people against a pool
+
+
+class Made:
+    """Made-up meanings: themes, and what lies around each."""
+
+    def __init__(self) -> None:
+        self._chance = np.random.default_rng(3)
+        self._themes = self._chance.standard_normal((60, DIMENSION)).astype(np.float32)
+
+    def rows(self, count: int):  # type: ignore[no-untyped-def]
+        near = self._themes[self._chance.integers(0, 60, count)]
+        noise = self._chance.standard_normal((count, DIMENSION)).astype(np.float32)
+        return near + np.float32(1.5) * noise
+
+
+def block(people: int) -> Iterator[Row]:
+    """People by meaning and people by words, a block after the other."""
+    world, made = World(), Made()
+    texts = [(p.title, p.abstract) for p in world.papers(3_000, 0, NOW)]
+    with tempfile.TemporaryDirectory(prefix="digest-bench-") as folder:
+        store = Store(f"sqlite:///{folder}/few.db")
+        migrate(store)
+        list_papers(store, world.papers(CANDIDATES, 5_000, NOW), NOW)
+        with store.read() as tx:
+            found = catalogue.candidates(tx, since=NOW - RULES.lookback, until=NOW)
+        store.close()
+    for name in ("meaning", "words"):
+        if name == "meaning":
+            ranker = Ranker.semantic(texts, lambda told: made.rows(len(told)))
+        else:
+            ranker = Ranker.lexical(texts)
+        judge = Judge(
+            found, now=NOW, settings=RULES.rank, reader=ranker.reader, archive=ranker.archive
+        )
+
+        def gists(count: int, name: str = name, ranker: Ranker = ranker) -> list[Gist]:
+            if name == "meaning":
+                rows = ranker.archive.space.centre(made.rows(count))
+                return [Gist(words=NOTHING, meaning=row) for row in rows]
+            return ranker.reader.read([(world.sentence(), "") for _ in range(count)])
+
+        yield _in_blocks(f"{people:,} people, by {name}", judge, ranker, gists, people)
+
+
+def _in_blocks(
+    name: str,
+    judge: Judge,
+    ranker: Ranker,
+    gists: Callable[[int], list[Gist]],
+    people: int,
+) -> Row:
+    items = Made().rows(CANDIDATES).T.copy()
+    spent = reference = 0.0
+    # the first block fills what is remembered of the candidates
+    for number, start in enumerate(range(-PEOPLE, people, PEOPLE)):
+        count = min(PEOPLE, people - start)
+        told = [Told(gists=(gist,), weights=(1.0,)) for gist in gists(count)]
+        tastes = Tastes(told, ranker.archive)
+        rows = Made().rows(count)
+        took = cpu_s(lambda tastes=tastes, count=count: _choose_for(judge, tastes, count))
+        bare = cpu_s(lambda rows=rows: rows @ items)
+        if number:
+            spent, reference = spent + took, reference + bare
+    ratio = spent / reference
+    return Row(
+        name=name,
+        seconds=spent,
+        reference=f"product of {DIMENSION} columns",
+        reference_s=reference,
+        told=f"<= 2.5 x; {spent / people * 1e6:.1f} us each, {memory_mb():.0f} MB (< 600)",
+        reached=ratio <= 2.5 and memory_mb() < 600,
+    )
+
+
+def _choose_for(judge: Judge, tastes: Tastes, count: int) -> int:
+    """Score, choose, and read the parts of the picks' scores, as Pool.pick_many does."""
+    blank = Wishes(wanted=(Wish(interests=()),), disliked=(), excluded=())
+    claims = tastes.score(judge.corpus)
+    matched = put_together(claims, [1] * count)
+    judged = judge.weigh([Asked(profile=Profile())] * count, [blank] * count, matched)
+    picks = judge.choose(judged, np.arange(count), 12).picks
+    person = np.arange(count)[:, np.newaxis]
+    parts = (
+        judged.scores[person, picks],
+        matched.total[person, picks],
+        claims[person, picks],
+        judge.trend_factor[picks],
+        judge.fresh_factor[picks],
+    )
+    return len(parts)
+
+
+# -- one profile
+
+
+def profile(count: int = 300) -> Iterator[Row]:
+    """New people, one by one: nothing of theirs was read before."""
+    world = World()
+    ranker = Ranker.lexical([(p.title, p.abstract) for p in world.papers(3_000, 0, NOW)])
+    compiler = Compiler(ranker.reader, NOW)
+    told = []
+    for person in range(count):
+        papers = world.papers(2, 10_000 + 2 * person, NOW)
+        told.append(
+            Profile(
+                topics=(world.topics[person % 40],),
+                texts=(world.sentence(),),
+                keywords=(world.sentence(),),
+                liked=tuple(
+                    Example(key=str(p.arxiv_id), title=p.title, abstract=p.abstract, at=NOW)
+                    for p in papers
+                ),
+            )
+        )
+
+    def compile_all() -> None:
+        for one in told:
+            (wishes,) = compiler.compile([one])
+            Tastes([w.told for w in wishes.wanted if w.told], ranker.archive)
+
+    def read_all() -> None:
+        for one in told:
+            for text in (
+                *one.texts,
+                *one.keywords,
+                *(f"{e.title} {e.abstract}" for e in one.liked),
+            ):
+                count_words(text)
+
+    each = cpu_s(compile_all) / count
+    yield Row(
+        name="one profile: a topic, 2 texts, 2 likes",
+        seconds=each,
+        reference="counting its words",
+        reference_s=cpu_s(read_all) / count,
+        told=f"{each * 1000:.2f} ms (<= 2)",
+        reached=each <= 0.002,
+    )
+
+
 # -- editions
 
 
@@ -95,6 +249,7 @@ def editions(folder: Path, readers: int) -> Iterator[Row]:
     seconds = cpu_s(lambda: editor.make_due(NOW))
     wall = time.perf_counter() - wall
     store.close()
+    memory = memory_mb()
     rows = sum(1 for _ in sqlite3.connect(made).execute("SELECT id FROM outbox"))
     assert rows == readers, f"{rows} of {readers} were served"
     reference = insert_again(made, bare)
@@ -104,7 +259,7 @@ def editions(folder: Path, readers: int) -> Iterator[Row]:
         seconds=seconds,
         reference="the same rows, bare sqlite3",
         reference_s=reference,
-        told=f"{per_100_000:.0f} s for 100,000 (<= 60), wall {wall:.0f} s, {memory_mb():.0f} MB",
+        told=f"{per_100_000:.0f} s for 100,000 (<= 60), wall {wall:.0f} s, {memory:.0f} MB",
         reached=per_100_000 <= 60,
     )
 
@@ -169,28 +324,34 @@ def _grown(store: Store, world: World, have: int, size: int) -> tuple[float, flo
         old = NOW - timedelta(days=400) + timedelta(seconds=start)
         portion = [world.again(p, start + n) for n, p in enumerate(texts[: size - start])]
         list_papers(store, portion, old)
+    # each measure has a day of its own, so that both pools are of 300
+    now = NOW + timedelta(days=have)
     editor = Editor(store, RULES)
-    editor.pool(NOW)
-    new = [world.again(p, size + n) for n, p in enumerate(world.papers(NEW_ITEMS, 0, NOW))]
-    stored = cpu_s(lambda: list_papers(store, new, NOW))
-    return stored, cpu_s(lambda: editor.pool(NOW))
+    editor.ranker(now)
+    new = [world.again(p, size + n) for n, p in enumerate(world.papers(NEW_ITEMS, 0, now))]
+    stored = cpu_s(lambda: list_papers(store, new, now))
+    return stored, cpu_s(lambda: editor.pool(now))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", default="editions,index")
+    parser.add_argument("--only", default="block,profile,index,editions")
+    parser.add_argument("--people", type=int, default=100_000)
     parser.add_argument("--readers", type=int, default=100_000)
     parser.add_argument("--archive", type=int, default=20_000)
     given = parser.parse_args()
     parts = given.only.split(",")
     with tempfile.TemporaryDirectory(prefix="digest-bench-") as name:
         folder = Path(name)
-        print(f"{'CPU seconds':34} {'ours':>9} {'reference':34} {'':>9} {'ratio':>7}   goal")
-        if "editions" in parts:
-            for row in editions(folder, given.readers):
-                row.show()
-        if "index" in parts:
-            for row in index(folder, given.archive):
+        print(f"{'CPU seconds':38} {'ours':>9} {'reference':28} {'':>9} {'ratio':>7}   goal")
+        measures: dict[str, Callable[[], Iterator[Row]]] = {
+            "block": lambda: block(given.people),
+            "profile": profile,
+            "index": lambda: index(folder, given.archive),
+            "editions": lambda: editions(folder, given.readers),
+        }
+        for part in parts:
+            for row in measures[part]():
                 row.show()
 
 
