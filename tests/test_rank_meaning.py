@@ -50,7 +50,7 @@ def test_one_like_helps() -> None:
 @pytest.mark.parametrize("embed", [embed_themes, None], ids=["meaning", "words"])
 def test_a_hundred_likes_do_not_drown_a_new_one(embed: Embed | None) -> None:
     # an eighth of this small archive is on each thing: nothing stands out far from it
-    low = RankSettings(trend_weight=0.0, diversity=0.0, min_score=0.15)
+    low = RankSettings(trend_weight=0.0, diversity=0.0, min_score=0.1)
     ranker = Ranker.semantic(ARCHIVE, embed, low) if embed else Ranker.lexical(ARCHIVE, low)
     old = tuple(
         liked(f"Weather prediction {n}", f"Rain and wind in forecast {n}.", days=9)

@@ -26,7 +26,7 @@ WORDS_OF_TITLES, WORDS_OF_ABSTRACTS = 0.3, 1.2
 #: … and by words alone
 NEARNESS_WORDS, WORDS_ALONE = 0.3, 1.0
 #: one example by itself must stand out that much more than all together
-ALONE, ALONE_WORDS = 2.0, 3.0
+ALONE, ALONE_WORDS = 2.0, 4.0
 #: mean and deviation of each part, and of the nearest example alone, that are assumed of any taste;
 #: how many texts they weigh while the archive is small, and how much of a deviation is theirs
 #: whatever the archive has: what it has nothing of must not take noise for a match
