@@ -62,8 +62,11 @@ def run_daemon(app: App, roles: Collection[str]) -> None:
     """Work in those roles until SIGTERM or SIGINT; then finish what is in flight.
 
     Raises StoreBusy when another daemon already works on the same SQLite file; one that only
-    serves the pages may stand beside it.
+    serves the pages may stand beside it. Raises ConfigError when mail cannot be signed.
     """
+    if "deliver" in roles:
+        # a key that cannot be used is refused now, not at every tick
+        _ = app.signer
     stop = threading.Event()
     with ExitStack() as held:
         if set(roles) != {"web"}:

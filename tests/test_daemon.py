@@ -234,6 +234,19 @@ def test_a_database_it_cannot_use_is_one_line(site: Site) -> None:
     assert "newer than this program" in line
 
 
+def test_a_key_that_cannot_sign_is_refused_by_who_delivers(site: Site) -> None:
+    (site.folder / "dkim.pem").write_text("not a key")
+    config = site.folder / "config.toml"
+    keys = 'dkim_domain = "example.org"\ndkim_selector = "s1"\ndkim_key_file = "dkim.pem"\n'
+    config.write_text(config.read_text().replace("[smtp]", f"{keys}[smtp]"))
+
+    delivering, collecting = site.start(roles="deliver"), site.start(roles="collect")
+
+    assert delivering.process.wait(PATIENCE_S) == 2
+    assert "mail.dkim_key_file: this is no private key" in delivering.said
+    collecting.wait_until(lambda: "digest is running" in collecting.said)
+
+
 def test_roles_that_share_nothing_can_be_given_to_processes(site: Site) -> None:
     site.add_readers(1)
     collecting = site.start(roles="collect")
