@@ -118,6 +118,18 @@ def test_what_says_nothing_is_near_nothing(store: Store, vectors: Vectors) -> No
     assert near(atlas, "") == []
 
 
+def test_what_says_nothing_may_come_alone(store: Store, vectors: Vectors) -> None:
+    fill(store, "aaa", "bbb")
+    embed_all(vectors, "aaa", "bbb", "broken")
+    atlas = Atlas(store, vectors)
+    atlas.refresh()
+
+    fill(store, "broken", start=2)
+    atlas.refresh()
+
+    assert near(atlas, "aaa") == [1, 2]
+
+
 def test_vectors_of_another_model_are_not_seen(store: Store, vectors: Vectors) -> None:
     fill(store, "aaa")
     embed_all(vectors, "aaa")

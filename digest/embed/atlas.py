@@ -95,7 +95,7 @@ class Atlas:
         return found.astype(np.float32)
 
     def _take(self, told: Iterable[ItemVector]) -> bool:
-        """Put vectors in place; whether any is another than before."""
+        """Put vectors in place; whether any is new or another than before."""
         is_changed = False
         for item in told:
             self._told_until = max(self._told_until or item.changed_at, item.changed_at)
@@ -106,6 +106,7 @@ class Atlas:
             row = self._row_of.get(item.item_id)
             if row is None:
                 row = self._row_of[item.item_id] = self._append(item.item_id)
+                is_changed = True
             vector = from_bytes(item.vector, self.vectors.dimension).astype(np.float16)
             if not np.array_equal(self._rows[row], vector):
                 self._total += vector.astype(np.float64) - self._rows[row]
