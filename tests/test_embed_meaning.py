@@ -129,6 +129,19 @@ def test_what_is_wrong_with_a_model_is_said_once(
     ]
 
 
+def test_a_folder_that_must_not_be_looked_at_is_said_and_words_are_compared(
+    sqlite_store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # refused whoever asks; a folder of another user's is refused in the same way
+    too_long = tmp_path / ("long" * 100)
+
+    with caplog.at_level(logging.WARNING):
+        assert meaning(sqlite_store, too_long).vectors() is None
+        assert meaning(sqlite_store, "auto", models=too_long).vectors() is None
+
+    assert ["cannot be read" in r.getMessage() for r in caplog.records] == [True, True]
+
+
 # -- catching up
 
 

@@ -20,6 +20,17 @@ _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", 
 _HEADER_BYTES_MAX = 10_000_000
 
 
+def may_be_there(path: Path, *, size: int | None = None) -> bool:
+    """Whether a file is there, in that size if one is given.
+
+    One that must not be looked at counts as there: whoever reads it then says why it cannot.
+    """
+    try:
+        return path.is_file() and size in (None, path.stat().st_size)
+    except OSError:
+        return True
+
+
 def fingerprint(*files: Path, way: str) -> str:
     """A short name for these files used in that way: another file or way, another name."""
     total = hashlib.sha256(way.encode())
@@ -44,9 +55,9 @@ def reading(path: Path) -> Iterator[None]:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object; empty when there is no such file."""
-    if not path.is_file():
-        return {}
     with reading(path):
+        if not path.is_file():
+            return {}
         found = json.loads(path.read_bytes())
         if not isinstance(found, dict):
             raise ValueError("no JSON object")

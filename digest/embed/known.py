@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from digest.embed.files import may_be_there
 from digest.errors import BadInput
 
 
@@ -44,11 +45,7 @@ class KnownModel:
 
     def is_whole(self, folder: Path) -> bool:
         """Whether all files are there in the right size; their hashes were seen to when fetched."""
-        return all(_size(folder / file.name) == file.size for file in self.files)
-
-
-def _size(path: Path) -> int | None:
-    return path.stat().st_size if path.is_file() else None
+        return all(may_be_there(folder / file.name, size=file.size) for file in self.files)
 
 
 _MINILM = (

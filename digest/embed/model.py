@@ -12,6 +12,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from digest.embed.files import may_be_there
 from digest.errors import ModelError
 
 #: title and abstract; a person's own words are a title without an abstract
@@ -68,7 +69,7 @@ def load_model(folder: Path, *, threads: int = 1) -> Model:
 
 
 def _has(folder: Path, files: Sequence[str]) -> bool:
-    return all((folder / name).is_file() for name in files)
+    return all(may_be_there(folder / name) for name in files)
 
 
 def _what_is_missing(folder: Path) -> str:
