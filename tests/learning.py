@@ -22,7 +22,7 @@ MakeRanker = Callable[[Sequence[tuple[str, str]], RankSettings], Ranker]
 PICKS = 6
 LOOKBACK_DAYS = 4
 #: texts that say what is usual
-BACKGROUND = 400
+BACKGROUND = 200
 #: the pure match: whether it learns, not what is rising
 SETTINGS = RankSettings(trend_weight=0.0, diversity=0.0, min_score=0.0)
 

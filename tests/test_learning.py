@@ -110,15 +110,15 @@ def by_meaning() -> MakeRanker:
 @needs_shared
 @pytest.mark.parametrize("way", ["words", "meaning"])
 def test_readers_who_press_get_more_of_what_they_like_and_ever_more(way: str) -> None:
-    days = recorded_days("2026-02-02", 34)
+    days = recorded_days("2026-02-02", 24)
     make_ranker = by_words if way == "words" else by_meaning()
 
     pressing = live(READERS, days, make_ranker, presses=True)
     silent = live(READERS, days, make_ranker, presses=False)
 
-    assert shares(pressing, 6, 30) > 1.3 * shares(silent, 6, 30)
-    assert shares(pressing, 6, 30) > 1.2 * shares(pressing, 0, 3)
-    better = [p.share(0, 30) > s.share(0, 30) for p, s in zip(pressing, silent, strict=True)]
+    assert shares(pressing, 6, 20) > 1.3 * shares(silent, 6, 20)
+    assert shares(pressing, 6, 20) > 1.2 * shares(pressing, 0, 3)
+    better = [p.share(0, 20) > s.share(0, 20) for p, s in zip(pressing, silent, strict=True)]
     assert sum(better) >= len(READERS) - 2, "nearly everybody is better off"
 
 
