@@ -3,9 +3,9 @@
     .venv/bin/python benchmarks/rank_quality.py [--people 100] [--model FOLDER] [--vectors FILE]
 
 Runs the product's own path (what `digest rank` runs) over every task, judged by the scorer of
-../shared/rank. All people take about 25 minutes on one core by words alone, as long again with a
-model once its vectors are made; `--people` takes that many per task, `--vectors` keeps the vectors
-between runs. The last table stands in docs/ranking.md.
+../shared/rank. With 250 people a task the citeulike tasks take about a minute of one core by words
+alone and as long with a model, the Hugging Face weeks two each; making the vectors takes 20 minutes
+more, once when `--vectors` keeps them. The last table stands in docs/ranking.md.
 """
 
 from __future__ import annotations
