@@ -23,6 +23,7 @@ from digest.deliver.pace import (
     next_midnight,
     warm_up_allowance,
 )
+from digest.errors import StoreBusy
 from digest.model import Cadence, Envelope, Fate, MessageKind, OutboxState, Outcome, Status
 from digest.report import day_report
 from digest.store import Store, outbox
@@ -117,6 +118,16 @@ def test_a_domain_that_refuses_is_left_alone_longer_each_time() -> None:
     pace.hear("a.example", BUSY, now)
 
     assert pace.turn("a.example", now) is None
+
+
+@pytest.mark.parametrize("per_minute", [0, 1])
+def test_a_clock_that_is_set_back_makes_no_domain_wait_for_it(per_minute: int) -> None:
+    pace = DomainPace(per_minute)
+    pace.turn("a.example", NOW + 99 * DAY)
+    for _ in range(PATIENCE):
+        pace.hear("a.example", BUSY, NOW + 99 * DAY)
+
+    assert pace.turn("a.example", NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -306,6 +317,18 @@ def test_a_run_tells_how_far_it_is(sqlite_world: World) -> None:
     assert told == sorted(told)
     assert len(set(told)) > 1
     assert told[-1] == 40
+
+
+def test_what_cannot_be_told_leaves_nothing_behind_on_the_wire(world: World) -> None:
+    def tell(report: DeliveryReport) -> None:
+        raise StoreBusy("another process held the database")
+
+    world.queue_editions(40)
+
+    with pytest.raises(StoreBusy):
+        world.deliverer(resend=False).deliver(ScriptedTransport(accepted), progress=tell)
+
+    assert set(world.states()) <= {"sent", "queued"}
 
 
 @pytest.mark.parametrize(("every_s", "count"), [(0, 3), (3600, 0)])

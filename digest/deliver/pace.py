@@ -71,7 +71,7 @@ class DomainPace:
         """None: a message to that domain may leave now, and is counted. Else when to ask again;
         no two are given the same turn.
         """
-        known = self._domains.get(domain)
+        known = self._known(domain, now)
         if known is None:
             if not self._step:
                 return None
@@ -83,11 +83,22 @@ class DomainPace:
         known.promised = max(known.promised + self._step, free_at)
         return known.promised
 
+    def _known(self, domain: str, now: datetime) -> _Domain | None:
+        """What is known of a domain; nothing, when the clock has been set back since."""
+        known = self._domains.get(domain)
+        if known is None:
+            return None
+        rests_until = known.rests_until or now
+        if known.spent_until <= now + BURST + self._step and rests_until <= now + _REST_LONGEST:
+            return known
+        del self._domains[domain]
+        return None
+
     def hear(self, domain: str, outcome: Outcome, now: datetime) -> None:
         """What became of a message to that domain."""
         if outcome.code is None:
             return  # nobody's answer
-        known = self._domains.get(domain)
+        known = self._known(domain, now)
         if outcome.fate is not Fate.TEMPORARY or not (outcome.status or "").startswith(_BUSY):
             if known is not None:
                 known.refusals = known.rests = 0

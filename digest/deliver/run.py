@@ -238,9 +238,10 @@ class Run:
             if claims:
                 claimed = self._desk.claim(tx, limit, now)
             await self._spend(stack.close)
-        self._written(answers, ours)
+        # first what must be given back, whatever goes wrong from here on
         self._ready.extend(claimed)
         self._is_dry = claims and not claimed
+        self._written(answers, ours)
 
     def _written(self, answers: tuple[Answer, ...], ours: set[int]) -> None:
         """Answers are committed."""
