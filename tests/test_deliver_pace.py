@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.cli import daily
-from digest.deliver import DeliveryReport, now_and_then
+from digest.deliver import DeliveryReport, DeliveryRules, now_and_then
+from digest.deliver.desk import Desk
 from digest.deliver.pace import (
     BURST,
     PATIENCE,
@@ -256,6 +257,20 @@ def test_what_is_over_a_days_allowance_waits_for_the_next(world: World) -> None:
 
     assert len(transport.taken) == 50
     assert world.states() == {"sent": WARM_UP_FIRST + 50}
+
+
+def test_several_senders_share_a_days_allowance(world: World) -> None:
+    world.queue_editions(3 * WARM_UP_FIRST)
+    rules = DeliveryRules(resend=True, warm_up_from=NOW.date())
+    desks, claimed, count = [Desk(rules, name) for name in "abc"], 0, 1
+    while count:
+        count = 0
+        for desk in desks:
+            with world.store.write() as tx:
+                count += len(desk.claim(tx, 32, NOW))
+        claimed += count
+
+    assert WARM_UP_FIRST <= claimed < WARM_UP_FIRST + len(desks)
 
 
 def test_a_question_to_confirm_does_not_wait_for_the_warm_up(sqlite_world: World) -> None:
