@@ -155,3 +155,27 @@ def test_it_grows_beyond_its_first_size(sqlite_store: Store) -> None:
 
     assert len(atlas) == 2700
     assert all((i - 1) % 3 == 1 for i in near(atlas, "bbbbbbbbbbbbbbbb"))
+
+
+def test_what_is_much_is_not_read_again_at_every_search(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from digest.embed import atlas as module
+    from digest.store.items import merge_listing
+
+    uptime = 0.0
+    monkeypatch.setattr(module, "uptime_s", lambda: uptime)
+    vectors = Vectors(sqlite_store, CountingModel(), lambda: NOW)
+    atlas = Atlas(sqlite_store, vectors)
+    entries = [paper(f"2603.{n:05}", title=f"{SUBJECTS[n % 3]} {n}") for n in range(2_500)]
+    with sqlite_store.write() as tx:
+        merge_listing(tx, entries, source="s", kind="feed", now=NOW)
+    atlas.refresh()
+    vectors.embed([(entry.title, entry.abstract) for entry in entries])
+
+    atlas.refresh()
+    assert len(atlas) == 0
+
+    uptime = 3.0
+    atlas.refresh()
+    assert len(atlas) == 2_500

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from digest.clock import uptime_s
 from digest.embed.model import Floats
 from digest.embed.vectors import Vectors, from_bytes
 from digest.store import Store, embeddings
@@ -25,6 +26,10 @@ _FEW = 20
 _ROWS_MIN = 1_024
 #: what a slow transaction has changed is told as of its beginning
 _OVERLAP = timedelta(hours=1)
+#: items that are read again at every look; after more there is a rest, a hundred times as long as
+#: reading them took
+_QUICK = 2_000
+_REST_S = 0.001
 #: half precision has its exponent 112 lower than single precision, once the bits are in place
 _SCALE = np.float32(2.0**112)
 _SIGN_AND_NUMBER = np.int32(-0x70002000)
@@ -46,6 +51,9 @@ class Atlas:
         #: items that had no vector when they were last looked at
         self._waiting: set[int] = set()
         self._told_until: datetime | None = None
+        #: items read by the last look, and when the next one is due, by uptime_s
+        self._read = 0
+        self._look_again_at = 0.0
         self._total = np.zeros(vectors.dimension, np.float64)
         self._mean: Floats = np.zeros(vectors.dimension, np.float32)
         self._lengths: Floats = np.zeros(0, np.float32)
@@ -54,8 +62,16 @@ class Atlas:
         return self._count
 
     def refresh(self) -> None:
-        """Take up what has come, changed, or got its vector since the last time."""
+        """Take up what has come, changed, or got its vector since the last time.
+
+        That reads anew what has come lately and what waits for its vector. While it is much, as
+        with an archive that was just filled or a model that was just fetched, not every search has
+        to wait for it.
+        """
         with self._lock:
+            if uptime_s() < self._look_again_at:
+                return
+            self._read = 0
             since = self._told_until - _OVERLAP if self._told_until else None
             with self._store.read() as tx:
                 name = self.vectors.name
@@ -63,6 +79,8 @@ class Atlas:
                 new = self._take(embeddings.item_vectors(tx, name, since=since))
             if late or new:
                 self._measure()
+            if self._read > _QUICK:
+                self._look_again_at = uptime_s() + self._read * _REST_S
 
     def nearest(
         self, query: Floats, *, limit: int, but: Collection[int] = ()
@@ -98,6 +116,7 @@ class Atlas:
         """Put vectors in place; whether any is new or another than before."""
         is_changed = False
         for item in told:
+            self._read += 1
             self._told_until = max(self._told_until or item.changed_at, item.changed_at)
             if item.vector is None:
                 self._waiting.add(item.item_id)
