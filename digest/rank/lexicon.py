@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ Floats = NDArray[np.float32]
 LEAST = 0.1
 #: a word that the archive never had is mostly a chance pair of words: it must not outweigh the rest
 UNHEARD = 0.3
+#: texts whose words are kept, some 3 KB each: an archive's sample and the candidates
+_COUNTED_MAX = 6_000
 #: vectors that are looked up together: more would fill the caches with their postings
 _VECTORS = 64
 
@@ -50,8 +53,12 @@ class WordVector:
 NOTHING = WordVector(ids=np.zeros(0, np.int64), weights=np.zeros(0, np.float32))
 
 
+@lru_cache(maxsize=_COUNTED_MAX)
 def count_words(title: str, abstract: str = "") -> WordCounts:
-    """Count the stems and stem pairs of a text; the title's count twice where both are there."""
+    """Count the stems and stem pairs of a text; the title's count twice where both are there.
+
+    Remembered: an archive that has grown by a day is counted anew, and is mostly the same.
+    """
     numbers = _numbers(title)
     if abstract:
         numbers = np.concatenate([numbers, numbers, _numbers(abstract)])
