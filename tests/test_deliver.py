@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from digest.deliver import DeliveryRules
+from digest.deliver.desk import Answer, Desk
 from digest.deliver.verdict import GIVE_UP_AFTER, decide, failure_of
 from digest.model import (
     BounceKind,
@@ -114,6 +116,24 @@ def test_an_address_that_does_not_exist_is_never_mailed_again(world: World) -> N
     with world.store.read() as tx:
         key = tx.execute(select(subscriber.c.address_key)).scalar_one()
         assert people.suppression_of(tx, key) == "hard bounce"
+
+
+def test_what_the_old_address_refuses_is_not_held_against_the_new_one(world: World) -> None:
+    world.queue_editions(1)
+    desk = Desk(DeliveryRules(resend=True), "one")
+    with world.store.write() as tx:
+        (held,) = desk.claim(tx, 1, NOW)
+        moved = {"email": "new@example.org", "address_key": "new@example.org"}
+        tx.execute(update(subscriber).values(moved))
+    said = Outcome(outbox_id=1, fate=Fate.PERMANENT, code=550, status="5.1.1", text="no")
+    ended = decide(said, held.row, NOW, resend=True)
+
+    with world.store.write() as tx:
+        answer = Answer(row=held.row, settlement=ended, failure=failure_of(said, ended))
+        assert desk.settle(tx, [answer], NOW) == {1}
+
+    assert answer.failure is not None
+    assert (world.row().state, world.person().status) == ("failed", Status.CONFIRMED)
 
 
 @pytest.mark.parametrize("status", ["5.7.1", "5.7.26", "5.1.8", "5.1.7"])

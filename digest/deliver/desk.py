@@ -150,7 +150,8 @@ class Desk:
 def _note(tx: Transaction, row: Claimed, failure: Failure, now: datetime) -> None:
     """Hold a refusal against the reader, as if it had come back by mail."""
     subscriber = people.get_subscriber(tx, row.subscriber_id)
-    if subscriber is None:
+    if subscriber is None or subscriber.email != row.email:
+        # gone, or moved while it was on the wire: the new address has not refused anything
         return
     case = Case(
         subscriber=subscriber,
