@@ -176,6 +176,24 @@ def test_a_broken_graph_is_refused(tmp_path: Path, content: bytes) -> None:
     assert "model.onnx" in refusal(tmp_path)
 
 
+def test_a_graph_with_one_damaged_octet_is_refused_or_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_onnx(tmp_path)
+    whole = (folder / "model.onnx").read_bytes()
+    refused = 0
+    for at in range(len(whole)):
+        (folder / "model.onnx").write_bytes(whole[:at] + b"\xd7" + whole[at + 1 :])
+        try:
+            load_model(folder)
+        except ModelError:
+            refused += 1
+
+    assert 0 < refused < len(whole)
+    # stdout is for results
+    assert capsys.readouterr().out == ""
+
+
 def test_half_a_graph_is_refused(tmp_path: Path) -> None:
     graph = write_onnx(tmp_path) / "model.onnx"
     graph.write_bytes(graph.read_bytes()[: graph.stat().st_size // 2])

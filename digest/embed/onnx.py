@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from digest.embed.files import fingerprint, read_json
+from digest.embed.files import fingerprint, read_json, reading
 from digest.embed.model import Floats, Text
 from digest.embed.tokens import TOKENS_MAX, Tokens, missing_extra
 from digest.errors import ModelError
@@ -34,12 +34,14 @@ class OnnxModel:
         self._tokens = Tokens(tokenizer, specials=True)
         self._session, self._failures = _open(graph, threads)
         self._graph = graph
-        self._inputs = [node.name for node in self._session.get_inputs()]
+        with reading(graph):
+            # names that are no text show themselves only now
+            self._inputs = [node.name for node in self._session.get_inputs()]
+            self._output, self._is_pooled = self._choose_output()
         strange = sorted(set(self._inputs) - _INPUTS)
         if strange or "input_ids" not in self._inputs:
             raise ModelError(f"{graph} wants {', '.join(strange) or 'no texts'}; it is no model"
                              " for sentences")  # fmt: skip
-        self._output, self._is_pooled = self._choose_output()
         way = f"onnx {self._output} {'pooled' if self._is_pooled else 'mean'} {TOKENS_MAX} 1"
         self.name = f"onnx-{fingerprint(graph, tokenizer, way=way)}"
         self.dimension = self._run([0]).shape[0]
@@ -74,9 +76,9 @@ class OnnxModel:
         asked = {name: values[name] for name in self._inputs}
         try:
             (found,) = self._session.run([self._output], asked)
+            row = np.asarray(found, np.float32)[0]
         except self._failures as error:
             raise ModelError(f"{self._graph} cannot be run: {_one_line(error)}") from error
-        row = np.asarray(found, np.float32)[0]
         pooled: Floats = row if self._is_pooled else row.mean(axis=0)
         return pooled
 
@@ -113,11 +115,13 @@ def _open(graph: Path, threads: int) -> tuple[Any, tuple[type[Exception], ...]]:
         from onnxruntime.capi import onnxruntime_pybind11_state as state
     except ImportError as error:
         raise missing_extra("onnxruntime") from error
-    failures = tuple(
+    # some of what is wrong with a file comes as Python's own errors
+    theirs = tuple(
         kind
         for kind in vars(state).values()
         if isinstance(kind, type) and issubclass(kind, Exception)
     )
+    failures: tuple[type[Exception], ...] = (ValueError, RuntimeError, *theirs)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -125,7 +129,11 @@ def _open(graph: Path, threads: int) -> tuple[Any, tuple[type[Exception], ...]]:
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(
-            str(graph), options, providers=["CPUExecutionProvider"]
+            str(graph),
+            options,
+            providers=["CPUExecutionProvider"],
+            # it would print to stdout, where results are, and try the very same again
+            enable_fallback=False,
         )
     except failures as error:
         raise ModelError(
