@@ -217,6 +217,19 @@ def test_another_model_makes_its_own_before_the_old_ones_go(store: Store, tmp_pa
     assert old.count_lacking() == 2
 
 
+def test_going_back_to_a_model_whose_vectors_are_gone_makes_them_again(
+    store: Store, tmp_path: Path
+) -> None:
+    fill(store, "sparse attention", "robot arm")
+    tomorrow = Meaning(store, setting=str(tmp_path), models=tmp_path, now=lambda: NOW + DAY)
+    for words in (WORDS, OTHER, WORDS):
+        write_onnx(tmp_path, words)
+        tomorrow.catch_up(None)
+        tomorrow.catch_up(None)
+
+        assert tomorrow.count_lacking() == 0
+
+
 def test_words_of_nobody_are_forgotten_after_a_month(store: Store, model: Path) -> None:
     at = [NOW]
     clock: Callable[[], object] = lambda: at[0]  # noqa: E731 - a clock that can be set

@@ -61,7 +61,7 @@ class Meaning:
         self._now = now
         self._loading = threading.Lock()
         self._loaded: tuple[Seen, Vectors | None] | None = None
-        #: per model: until when no item lacks a vector
+        #: for the model that has done the archive: until when no item lacks a vector
         self._done_until: dict[str, datetime] = {}
         self._swept_at: datetime | None = None
 
@@ -96,7 +96,8 @@ class Meaning:
             if not new:
                 if since is None:
                     self._forget_others(vectors.name)
-                self._done_until[vectors.name] = now - _OVERLAP
+                # of this model alone: the others' vectors are gone
+                self._done_until = {vectors.name: now - _OVERLAP}
                 break
             made += new
         return made
