@@ -218,6 +218,21 @@ def test_a_fetched_model_is_in_use_and_makes_its_vectors(
     assert count(app.store, embedding) == 2
 
 
+def test_a_fetched_model_beside_the_one_in_use_is_told_from_it(
+    app: App, small: KnownModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra `semantic` is not installed")
+    write_onnx(tmp_path / "models" / "small", {"robot": (1, 2, 3), "a": (1, 0, 0)})
+    merge(app.store, paper("2603.00001"))
+
+    fetch_model(app, replace(small, name="other"), None)
+
+    told = capsys.readouterr().out
+    assert "other is not in use" in told
+    assert f'model = "{tmp_path / "models" / "other"}"' in told
+    assert count(app.store, embedding) == 0
+
+
 def test_an_unknown_name_is_refused_with_the_known_ones(site: Operator) -> None:
     told = site.is_refused("model", "pull", "gpt-7", code=2)
 

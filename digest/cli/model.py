@@ -55,21 +55,22 @@ def fetch_model(parts: App, wanted: KnownModel, url: str | None) -> None:
         )
     say(f"{pulled.folder}: {', '.join(pulled.fetched) or 'all files were there already'}")
     try:
-        load_model(pulled.folder)
+        fetched = load_model(pulled.folder)
     except ModelError as error:
         warn(f"the model is fetched, but cannot be used yet: {error}")
         raise typer.Exit(1) from error
-    _make_vectors(parts, wanted.name)
+    vectors = parts.meaning.vectors()
+    if vectors is None or vectors.name != fetched.name:
+        setting = parts.settings.rank.model
+        say(f'[rank] model is "{setting}", so {wanted.name} is not in use; to use it, set this:')
+        say(f'  model = "{pulled.folder}"')
+        return
+    _make_vectors(parts)
 
 
-def _make_vectors(parts: App, name: str) -> None:
+def _make_vectors(parts: App) -> None:
     from digest.embed.meaning import RECENT
 
-    vectors = parts.meaning.vectors()
-    if vectors is None:
-        setting = parts.settings.rank.model
-        say(f'[rank] model is "{setting}", so {name} is not in use; "auto" would use it')
-        return
     lacking = parts.meaning.count_lacking()
     at_once = min(lacking, RECENT)
     with _bar(at_once, "vectors") as bar:
