@@ -12,7 +12,7 @@ from sqlalchemy import select
 from digest.edition import Editor
 from digest.embed import Meaning, Vectors
 from digest.enrol import Choices, Defaults, Enrolment
-from digest.model import Cadence, InterestKind, PaperData, Subscriber
+from digest.model import Cadence, InterestKind, PaperData, Profile, Subscriber
 from digest.rank import RankSettings
 from digest.store import Store, people
 from digest.store.items import merge_listing
@@ -20,6 +20,7 @@ from digest.store.people import Wish
 from digest.store.schema import embedding
 from digest.text import text_key
 from digest.tokens import Tokens
+from digest.web.matching import match_sentence, preview
 from tests.edition_pieces import RULES
 from tests.model_files import write_onnx
 from tests.paths import SHARED
@@ -260,3 +261,21 @@ def keys_of_papers(number: int) -> set[str]:
 def keys(store: Store) -> set[str]:
     with store.read() as tx:
         return set(tx.execute(select(embedding.c.text_key)).scalars())
+
+
+def test_what_is_tried_out_on_the_pages_is_compared_and_not_kept(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    merge(sqlite_store, *entries_of(6))
+    model = meaning(sqlite_store, write_onnx(tmp_path))
+    model.catch_up(None)
+    pool = editor(sqlite_store, model.vectors, PLAIN).pool(NOW)
+    kept = count(sqlite_store, embedding)
+    tried = Profile(texts=("a robot arm of mine",))
+
+    assert preview(tried, pool, limit=3, days=1.0).papers
+    assert "would match" in match_sentence(tried, pool, days=1.0)
+    assert count(sqlite_store, embedding) == kept
+
+    pool.pick(tried, limit=3, rising=0)
+    assert count(sqlite_store, embedding) == kept + 1, "an edition's words are kept"

@@ -10,6 +10,6 @@ onnxruntime and tokenizers are loaded with the first model, not by importing thi
 
 from digest.embed.meaning import Meaning
 from digest.embed.model import Floats, Model, Text, load_model
-from digest.embed.vectors import Vectors
+from digest.embed.vectors import Vectors, unkept
 
-__all__ = ["Floats", "Meaning", "Model", "Text", "Vectors", "load_model"]
+__all__ = ["Floats", "Meaning", "Model", "Text", "Vectors", "load_model", "unkept"]

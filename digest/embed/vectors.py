@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 
 import numpy as np
@@ -24,6 +26,19 @@ log = logging.getLogger(__name__)
 #: texts computed between two writes
 _PORTION = 32
 _KEPT = np.dtype("<f2")
+_keeps: ContextVar[bool] = ContextVar("keeps", default=True)
+
+
+@contextmanager
+def unkept() -> Iterator[None]:
+    """Within the block what is computed is not kept: what a stranger tries out is nobody's yet,
+    and must not fill the disk.
+    """
+    before = _keeps.set(False)
+    try:
+        yield
+    finally:
+        _keeps.reset(before)
 
 
 class Vectors:
@@ -84,6 +99,8 @@ class Vectors:
     def _compute(self, texts: Mapping[str, Text], must_keep: bool) -> dict[str, bytes]:
         rows = _as_kept(self._model.embed(list(texts.values())))
         made = {key: row.tobytes() for key, row in zip(texts, rows, strict=True)}
+        if not (must_keep or _keeps.get()):
+            return made
         try:
             with self._store.write() as tx:
                 embeddings.put_vectors(tx, self.name, made, now=self._now())

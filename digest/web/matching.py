@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from digest.embed import unkept
 from digest.filters import plural
 from digest.model import Profile
 from digest.rank import Pool
@@ -31,6 +32,7 @@ class Preview:
     note: str
 
 
+@unkept()
 def preview(
     profile: Profile,
     pool: Pool,
@@ -53,6 +55,7 @@ def preview(
     )
 
 
+@unkept()
 def match_sentence(
     profile: Profile, pool: Pool, *, days: float, unknown: Sequence[str] = ()
 ) -> str:
