@@ -52,6 +52,7 @@ _LOOK_AGAIN_S = 1.0
 _PROGRESS_S = 60
 #: who reads the mailbox of bounces goes on doing so; others take over after that silence
 _BOUNCES_LEASE = timedelta(minutes=15)
+_BOUNCES_READER = "bounces.reader"
 #: how often the heartbeat of a stage is written down
 _NOTED_EVERY = timedelta(minutes=1)
 #: what is in flight when SIGTERM comes has that long to finish, in seconds
@@ -71,6 +72,7 @@ def run_daemon(app: App, roles: Collection[str]) -> None:
     with ExitStack() as held:
         if set(roles) != {"web"}:
             held.enter_context(_alone(app.store.path))
+            _forget_the_dead(app)
         held.enter_context(_stopped_by_signals(stop))
         if "web" in roles:
             held.enter_context(_pages(app, stop))
@@ -203,7 +205,7 @@ def bounces_tick(app: App, stopping: Callable[[], bool]) -> None:
     """Read what came back, unless another process does so."""
     with app.store.write() as tx:
         lease = max(3 * app.settings.bounces.every, _BOUNCES_LEASE)
-        if not facts.hold(tx, "bounces.reader", owner=app.owner, lease=lease):
+        if not facts.hold(tx, _BOUNCES_READER, owner=app.owner, lease=lease):
             return
     with app.mailbox() as mailbox:
         report = app.returns.read(mailbox, app.now(), stop=stopping)
@@ -289,6 +291,13 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _forget_the_dead(app: App) -> None:
+    """Take over at once what another process held; alone on a SQLite file, it is dead."""
+    if app.store.path is not None:
+        with app.store.write() as tx:
+            facts.drop_fact(tx, _BOUNCES_READER)
 
 
 @contextmanager

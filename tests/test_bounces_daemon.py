@@ -69,6 +69,17 @@ def test_the_daemon_reads_the_mailbox(folder: Path) -> None:
     assert "came back: 1 automatic" in (folder / "log").read_text()
 
 
+def test_after_a_restart_it_does_not_wait_for_the_one_before(folder: Path) -> None:
+    app = App(load_settings(folder / "config.toml", {}))
+    with app.store.write() as tx:
+        long_from_now = datetime(2999, 1, 1, tzinfo=UTC).isoformat()
+        facts.put_fact(tx, "bounces.reader", {"owner": "one", "until": long_from_now})
+    app.close()
+
+    with daemon(folder, "deliver"):
+        wait_for(folder / "Maildir" / "cur" / "1:2,S")
+
+
 def test_of_several_processes_one_reads_it_until_it_falls_silent(folder: Path) -> None:
     settings = load_settings(folder / "config.toml", {})
     one, two = App(settings), App(settings)
