@@ -56,8 +56,8 @@ def trend_reason(trend: Trend, *, always: bool = False) -> Reason | None:
 
 
 def ratio_words(ratio: float) -> str:
-    """ "5×", "1.8×": one digit after the point below 3."""
-    return f"{ratio:.1f}×" if ratio < 2.95 else f"{ratio:,.0f}×"
+    """ "5×", "1.8×", "2×": one digit after the point below 3, where it says something."""
+    return (f"{ratio:.1f}".removesuffix(".0") if ratio < 2.95 else f"{ratio:,.0f}") + "×"
 
 
 def span_words(hours: float) -> str:
