@@ -111,6 +111,7 @@ class App:
             setting=self.settings.rank.model,
             models=self.settings.models_folder,
             now=self.now,
+            owner=self.owner,
         )
 
     @cached_property

@@ -114,6 +114,8 @@ def _scheduler(app: App, roles: Collection[str], stop: threading.Event) -> Backg
     # whoever collects or makes editions; one of them is enough in a process
     makers = [role for role in ("collect", "edition") if role in roles]
     jobs += [(role, "meaning", meaning_tick, _MEANING_S) for role in makers[:1]]
+    if not makers:
+        jobs.append(("web", "model", model_tick, _MEANING_S))
     bounces = app.settings.bounces
     if bounces.kind != "none":
         jobs.append(("deliver", "bounces", bounces_tick, int(bounces.every.total_seconds())))
@@ -221,6 +223,11 @@ def meaning_tick(app: App, stopping: Callable[[], bool]) -> None:
         left = app.meaning.count_lacking()
         if left // _VECTORS_TOLD != (left + made) // _VECTORS_TOLD:
             log.info("meaning: %d papers have no vector yet", left)
+
+
+def model_tick(app: App, stopping: Callable[[], bool]) -> None:
+    """Where only pages are served: let those who make vectors know which are looked at."""
+    app.meaning.say_in_use()
 
 
 def tidy_tick(app: App, stopping: Callable[[], bool]) -> None:

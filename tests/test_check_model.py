@@ -8,8 +8,9 @@ import pytest
 
 from digest.check.findings import Finding
 from digest.check.model import judge_model
+from digest.embed import load_model
 from digest.embed.known import KNOWN
-from digest.store import Store
+from digest.store import Store, embeddings
 from tests.model_files import write_onnx
 from tests.store_pieces import merge, paper
 
@@ -86,3 +87,15 @@ def test_papers_without_a_vector_are_counted(tmp_path: Path, store: Store) -> No
 
     assert found.level == "yellow"
     assert found.said.startswith("2 papers have no vector")
+
+
+def test_another_process_with_another_model_is_told_of(tmp_path: Path, store: Store) -> None:
+    with store.write() as tx:
+        embeddings.note_use(tx, "another", owner="host2:77")
+        embeddings.note_use(tx, load_model(write_onnx(tmp_path)).name, owner="host1:1")
+
+    found = look(tmp_path, store=store)
+
+    assert found.level == "yellow"
+    assert found.said.startswith("host2:77 compared by another model (another)")
+    assert "the same [rank] model" in found.advice

@@ -7,14 +7,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from digest.embed import Meaning
+from digest.embed import Meaning, Vectors
 from digest.embed.known import KNOWN, KnownModel, ModelFile
 from digest.embed.meaning import find_folder
-from digest.store import Store, embeddings
+from digest.store import Store, embeddings, facts
 from digest.store.schema import embedding
 from digest.text import text_key
 from tests.cli_pieces import CONFIG
@@ -201,10 +202,18 @@ def test_without_a_model_there_is_nothing_to_catch_up_with(sqlite_store: Store) 
     assert count(sqlite_store, embedding) == 0
 
 
+def say_last_used(store: Store, vectors: Vectors | None, ago: timedelta) -> None:
+    assert vectors is not None
+    with store.write() as tx:
+        at = embeddings.note_use(tx, vectors.name, owner="gone") - ago
+        facts.put_fact(tx, f"model.used.{vectors.name}", {"owner": "gone", "at": at.isoformat()})
+
+
 def test_another_model_makes_its_own_before_the_old_ones_go(store: Store, tmp_path: Path) -> None:
     fill(store, "sparse attention", "robot arm")
     old = meaning(store, write_onnx(tmp_path / "old"))
     old.catch_up(None)
+    say_last_used(store, old.vectors(), 2 * DAY)
     new = meaning(store, write_onnx(tmp_path / "new", OTHER))
 
     assert new.catch_up(1) == 1
@@ -215,6 +224,54 @@ def test_another_model_makes_its_own_before_the_old_ones_go(store: Store, tmp_pa
     assert count(store, embedding) == 2
     assert new.count_lacking() == 0
     assert old.count_lacking() == 2
+
+
+def test_what_was_used_within_a_day_stays_for_going_back(store: Store, tmp_path: Path) -> None:
+    fill(store, "robot arm")
+    old = meaning(store, write_onnx(tmp_path / "old"))
+    old.catch_up(None)
+    say_last_used(store, old.vectors(), DAY - HOUR)
+
+    meaning(store, write_onnx(tmp_path / "new", OTHER)).catch_up(None)
+
+    assert old.count_lacking() == 0
+
+
+def test_two_processes_with_different_models_delete_nothing_of_each_others_and_say_so(
+    postgres_store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(postgres_store, "sparse attention", "robot arm")
+    folders = write_onnx(tmp_path / "one"), write_onnx(tmp_path / "two", OTHER)
+    one, two = (
+        Meaning(postgres_store, setting=str(f), models=f, now=lambda: NOW, owner=f.name)
+        for f in folders
+    )
+
+    for _ in range(3):
+        one.catch_up(None)
+        two.catch_up(None)
+
+    assert (one.count_lacking(), two.count_lacking()) == (0, 0)
+    assert count(postgres_store, embedding) == 4
+    one._tell_again_at = dict.fromkeys(one._tell_again_at, 0.0)  # ten minutes later
+    with caplog.at_level(logging.WARNING):
+        one.catch_up(None)
+        one.catch_up(None)
+    (told,) = (r.getMessage() for r in caplog.records)
+    assert told.startswith("two compares by another model")
+
+
+def test_a_change_of_the_model_is_not_taken_for_two_processes(
+    sqlite_store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = meaning(sqlite_store, write_onnx(tmp_path / "old"))
+    new = meaning(sqlite_store, write_onnx(tmp_path / "new", OTHER))
+
+    with caplog.at_level(logging.WARNING):
+        old.catch_up(None)
+        new.catch_up(None)
+
+    assert caplog.records == []
 
 
 def test_going_back_to_a_model_whose_vectors_are_gone_makes_them_again(

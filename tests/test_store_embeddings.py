@@ -135,11 +135,26 @@ def test_what_another_model_made_goes_in_bounded_portions(store: Store) -> None:
     put(store, "m", "a")
 
     with store.write() as tx:
-        assert embeddings.forget_other_models(tx, "m", limit=2) == 2
-        assert embeddings.forget_other_models(tx, "m", limit=2) == 1
-        assert embeddings.forget_other_models(tx, "m", limit=2) == 0
+        deleted = [
+            embeddings.forget_other_models(tx, "m", unused_for=DAY, limit=2) for _ in range(3)
+        ]
 
+    assert deleted == [2, 1, 0]
     assert count(store, embedding) == 1
+
+
+def test_what_another_model_made_stays_as_long_as_somebody_uses_it(store: Store) -> None:
+    put(store, "theirs", "a")
+    with store.write() as tx:
+        embeddings.note_use(tx, "theirs", owner="host:2")
+
+    with store.write() as tx:
+        assert embeddings.forget_other_models(tx, "m", unused_for=DAY, limit=9) == 0
+        (use,) = embeddings.models_in_use(tx, within=DAY)
+        assert (use.model, use.owner) == ("theirs", "host:2")
+        # the database's clock has gone on since
+        assert embeddings.forget_other_models(tx, "m", unused_for=-DAY, limit=9) == 1
+        assert embeddings.models_in_use(tx, within=DAY) == (), "and nothing is left of it"
 
 
 def test_looking_for_what_lacks_a_vector_reads_no_item(sqlite_store: Store) -> None:

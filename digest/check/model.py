@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
 from digest.check.findings import Finding, green, red, yellow
 from digest.embed import load_model
 from digest.embed.known import KNOWN
-from digest.embed.meaning import find_folder
+from digest.embed.meaning import USED_NOW, find_folder
 from digest.errors import ModelError
 from digest.store import Store, embeddings
 
@@ -60,6 +61,15 @@ def _none_there(models: Path) -> Finding:
 def _judge_archive(store: Store, name: str) -> Iterator[Finding]:
     with store.read() as tx:
         lacking = embeddings.count_lacking(tx, name)
+        uses = embeddings.models_in_use(tx, within=USED_NOW)
+    for use in uses:
+        if use.model != name:
+            yield yellow(
+                MODEL,
+                f"{use.owner} compared by another model ({use.model}) at {use.at:%H:%M} UTC",
+                "give all processes on one database the same [rank] model; after a change, wait"
+                f" {USED_NOW // timedelta(minutes=1)} minutes",
+            )
     if lacking:
         yield yellow(
             MODEL,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -26,7 +26,8 @@ from sqlalchemy import (
     tuple_,
 )
 
-from digest.store.engine import Store
+from digest.store import facts
+from digest.store.engine import Store, db_now
 from digest.store.items import batches
 from digest.store.schema import embedding, item
 from digest.store.upsert import insert_new
@@ -51,6 +52,19 @@ class ItemVector:
     vector: bytes | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """A model that a process compares by."""
+
+    model: str
+    #: the process that said so last
+    owner: str
+    #: by the database's clock
+    at: datetime
+
+
+#: facts of this name say when a model was last used, and by whom
+_USE = "model.used."
 # any number will do, as long as every process uses the same
 _ADVISORY_LOCK = 7031933
 
@@ -161,15 +175,49 @@ def forget_unused(tx: Connection, before: datetime) -> int:
     return tx.execute(gone).rowcount
 
 
-def forget_other_models(tx: Connection, model: str, *, limit: int) -> int:
-    """Delete up to `limit` vectors that another model made; returns how many went."""
+def note_use(tx: Connection, model: str, *, owner: str) -> datetime:
+    """Say that `owner` compares by that model now; to be said again while it does.
+
+    Returns what time it is by the database's clock.
+    """
+    now = db_now(tx)
+    facts.put_fact(tx, _USE + model, {"owner": owner, "at": now.isoformat()})
+    return now
+
+
+def models_in_use(tx: Connection, *, within: timedelta) -> tuple[Use, ...]:
+    """Models that somebody said to use within that time, by name."""
+    since = db_now(tx) - within
+    return tuple(use for use in _uses(tx) if use.at > since)
+
+
+def forget_other_models(tx: Connection, model: str, *, unused_for: timedelta, limit: int) -> int:
+    """Delete up to `limit` vectors by other models, that nobody has said to use for that long.
+
+    Returns how many went.
+    """
+    used = {model, *(use.model for use in models_in_use(tx, within=unused_for))}
+    for use in _uses(tx):
+        if use.model not in used:
+            facts.drop_fact(tx, _USE + use.model)
     others = (
         select(embedding.c.text_key, embedding.c.model)
-        .where(embedding.c.model != model)
+        .where(embedding.c.model.not_in(used))
         .limit(limit)
     )
     gone = tuple_(embedding.c.text_key, embedding.c.model).in_(others)
     return tx.execute(delete(embedding).where(gone)).rowcount
+
+
+def _uses(tx: Connection) -> list[Use]:
+    return [
+        Use(
+            model=name.removeprefix(_USE),
+            owner=told["owner"],
+            at=datetime.fromisoformat(told["at"]),
+        )
+        for name, told in facts.facts_like(tx, _USE)
+    ]
 
 
 def _has_none(model: str) -> ColumnElement[bool]:

@@ -22,6 +22,13 @@ def put_fact(tx: Connection, name: str, value: Any) -> None:
     put_row(tx, state, {"name": name, "value": value})
 
 
+def facts_like(tx: Connection, prefix: str) -> tuple[tuple[str, Any], ...]:
+    """Names that begin so, and their values, by name."""
+    named = state.c.name.startswith(prefix, autoescape=True)
+    rows = tx.execute(select(state.c.name, state.c.value).where(named).order_by(state.c.name))
+    return tuple((row.name, row.value) for row in rows)
+
+
 def hold(tx: Connection, name: str, *, owner: str, lease: timedelta) -> bool:
     """Take or keep for `owner` what only one process may do; False while another has it."""
     if tx.dialect.name != "sqlite":
@@ -32,6 +39,13 @@ def hold(tx: Connection, name: str, *, owner: str, lease: timedelta) -> bool:
         return False
     put_fact(tx, name, {"owner": owner, "until": (now + lease).isoformat()})
     return True
+
+
+def let_go(tx: Connection, name: str, *, owner: str) -> None:
+    """Give back what `owner` holds; what another holds stays its own."""
+    held = get_fact(tx, name)
+    if held is not None and held["owner"] == owner:
+        drop_fact(tx, name)
 
 
 def drop_fact(tx: Connection, name: str) -> None:
