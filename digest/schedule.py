@@ -82,6 +82,7 @@ def run_daemon(app: App, roles: Collection[str]) -> None:
         stop.wait()
         log.info("stopping: finishing what is in flight")
         _finish(scheduler)
+        _give_back(app)
         log.info("stopped")
 
 
@@ -305,6 +306,16 @@ def _forget_the_dead(app: App) -> None:
     if app.store.path is not None:
         with app.store.write() as tx:
             facts.drop_fact(tx, _BOUNCES_READER)
+
+
+def _give_back(app: App) -> None:
+    """Let another process begin at once with what only one may do."""
+    try:
+        with app.store.write() as tx:
+            facts.let_go(tx, _BOUNCES_READER, owner=app.owner)
+    except DigestError as error:
+        # it comes back by itself, and all else is done
+        log.warning("the mailbox of bounces is not given back: %s", error)
 
 
 @contextmanager

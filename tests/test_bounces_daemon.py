@@ -17,7 +17,7 @@ import pytest
 from digest.app import App
 from digest.config import load_settings
 from digest.schedule import _scheduler, bounces_tick
-from digest.store import facts
+from digest.store import Store, facts
 from tests.bounce_samples import sample
 from tests.config_folder import MINIMAL
 
@@ -62,6 +62,11 @@ def wait_for(path: Path) -> None:
         time.sleep(0.05)
 
 
+def fact(store: Store, name: str) -> object:
+    with store.read() as tx:
+        return facts.get_fact(tx, name)
+
+
 def test_the_daemon_reads_the_mailbox(folder: Path) -> None:
     with daemon(folder, "deliver"):
         wait_for(folder / "Maildir" / "cur" / "1:2,S")
@@ -78,6 +83,39 @@ def test_after_a_restart_it_does_not_wait_for_the_one_before(folder: Path) -> No
 
     with daemon(folder, "deliver"):
         wait_for(folder / "Maildir" / "cur" / "1:2,S")
+
+
+def test_who_stops_gives_the_mailbox_back_to_the_others(
+    folder: Path, postgres_store: Store
+) -> None:
+    (folder / "config.toml").write_text(
+        SETTINGS + f'[database]\nurl = "{postgres_store.url}"\n', "utf-8"
+    )
+    letter = folder / "Maildir" / "cur" / "1:2,S"
+    with daemon(folder, "deliver"):
+        wait_for(letter)
+    letter.rename(folder / "Maildir" / "new" / "1")
+
+    with daemon(folder, "deliver"):
+        wait_for(letter)
+
+
+def test_who_stops_takes_nothing_from_another(folder: Path, postgres_store: Store) -> None:
+    (folder / "config.toml").write_text(
+        SETTINGS + f'[database]\nurl = "{postgres_store.url}"\n', "utf-8"
+    )
+    theirs = {"owner": "another", "until": datetime(2999, 1, 1, tzinfo=UTC).isoformat()}
+    with postgres_store.write() as tx:
+        facts.put_fact(tx, "bounces.reader", theirs)
+
+    with daemon(folder, "deliver"):
+        beats = "heartbeat.bounces"
+        end = time.monotonic() + 20
+        while not fact(postgres_store, beats):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+    assert fact(postgres_store, "bounces.reader") == theirs
 
 
 def test_of_several_processes_one_reads_it_until_it_falls_silent(folder: Path) -> None:
