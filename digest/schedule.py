@@ -1,7 +1,7 @@
 """The daemon: a heartbeat that asks what is due, in the roles this process has.
 
-The database is the schedule: due times are columns, and the jobs here only look. A tick calls a
-stage's `…_due(now)`; APScheduler sees to it that ticks do not overlap and late ones are not lost.
+The database is the schedule: due times are columns, and the jobs only look (ticks.py). A tick calls
+a stage's `…_due(now)`; APScheduler sees to it that ticks do not overlap and late ones are not lost.
 """
 
 from __future__ import annotations
@@ -16,20 +16,26 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from digest.app import App
 from digest.clock import moment_text
 from digest.errors import DigestError, StoreBusy, StoreFull
-from digest.model import CONFIRM_WITHIN
 from digest.store import facts
-from digest.store.collecting import due_sources
-from digest.store.outbox import waiting
-
-if TYPE_CHECKING:
-    from digest.deliver import DeliveryReport
+from digest.ticks import (
+    BOUNCES_READER,
+    Tick,
+    bounces_tick,
+    collect_tick,
+    deliver_tick,
+    edition_tick,
+    lists_are_due,
+    meaning_tick,
+    model_tick,
+    signups_tick,
+    tidy_tick,
+)
 
 log = logging.getLogger(__name__)
 
@@ -40,19 +46,10 @@ _DELIVER_S = 5
 _TIDY_S = 3600
 _SIGNUPS_S = 60
 _MEANING_S = 20
-#: vectors made in one tick: some 5 s of one core, a quarter of the time
-_VECTORS_A_TICK = 200
-#: how many more of them until it is told again how far that has come
-_VECTORS_TOLD = 2_000
 #: editions wait that long, after a start, for lists that are due: a daemon that was off must not
 #: find nothing new because it looks before it has read
 _LISTS_FIRST = timedelta(minutes=10)
 _LOOK_AGAIN_S = 1.0
-#: a long run of delivering tells how far it is that often, in seconds
-_PROGRESS_S = 60
-#: who reads the mailbox of bounces goes on doing so; others take over after that silence
-_BOUNCES_LEASE = timedelta(minutes=15)
-_BOUNCES_READER = "bounces.reader"
 #: how often the heartbeat of a stage is written down
 _NOTED_EVERY = timedelta(minutes=1)
 #: what is in flight when SIGTERM comes has that long to finish, in seconds
@@ -84,10 +81,6 @@ def run_daemon(app: App, roles: Collection[str]) -> None:
         _finish(scheduler)
         _give_back(app)
         log.info("stopped")
-
-
-#: a stage's work: the parts, and what tells it to stop early
-Tick = Callable[[App, Callable[[], bool]], None]
 
 
 def _scheduler(app: App, roles: Collection[str], stop: threading.Event) -> BackgroundScheduler:
@@ -164,89 +157,6 @@ class _Heart:
             self._written[name] = now
 
 
-def collect_tick(app: App, stopping: Callable[[], bool]) -> None:
-    """Read the sources that are due."""
-    app.collector.collect_due(app.now(), stopping)
-
-
-def lists_are_due(app: App) -> bool:
-    """Whether a source should have been read by now, by whichever process does so."""
-    every = {name: planned.every for name, planned in app.planned.items()}
-    with app.store.read() as tx:
-        return bool(due_sources(tx, every, app.now()))
-
-
-def edition_tick(app: App, stopping: Callable[[], bool]) -> None:
-    """Make the editions that are due."""
-    report = app.editor.make_due(app.now(), stopping)
-    if report.made or report.skipped or report.missed:
-        log.info(
-            "editions: %d made, %d skipped, %d missed", report.made, report.skipped, report.missed
-        )
-
-
-def deliver_tick(app: App, stopping: Callable[[], bool]) -> None:
-    """Deliver what waits, unless trouble with the relay has paused sending."""
-    if app.deliverer.paused_until(app.now()) is not None:
-        return
-    from digest.deliver import now_and_then
-
-    def tell(report: DeliveryReport) -> None:
-        with app.store.read() as tx:
-            left = sum(waiting(tx).values())
-        log.info("messages: %d handed over in this run, %d wait", report.handed_over, left)
-
-    report = app.deliverer.deliver(
-        app.transport(), stop=stopping, progress=now_and_then(tell, _PROGRESS_S)
-    )
-    if report.states or report.recovered:
-        told = ", ".join(f"{count} {state.value}" for state, count in report.states.items())
-        log.info("messages: %s; %d recovered", told or "none", report.recovered)
-
-
-def bounces_tick(app: App, stopping: Callable[[], bool]) -> None:
-    """Read what came back, unless another process does so."""
-    with app.store.write() as tx:
-        lease = max(3 * app.settings.bounces.every, _BOUNCES_LEASE)
-        if not facts.hold(tx, _BOUNCES_READER, owner=app.owner, lease=lease):
-            return
-    with app.mailbox() as mailbox:
-        report = app.returns.read(mailbox, app.now(), stop=stopping)
-    if report.letters:
-        told = ", ".join(f"{count} {kind.value}" for kind, count in sorted(report.kinds.items()))
-        log.info("came back: %s; %d suppressed, %d kept", told, report.suppressed, report.kept)
-
-
-def meaning_tick(app: App, stopping: Callable[[], bool]) -> None:
-    """Make vectors of what is new, or of the archive when the model is."""
-    made = app.meaning.catch_up(_VECTORS_A_TICK, stopping)
-    if made == _VECTORS_A_TICK:
-        left = app.meaning.count_lacking()
-        if left // _VECTORS_TOLD != (left + made) // _VECTORS_TOLD:
-            log.info("meaning: %d papers have no vector yet", left)
-
-
-def model_tick(app: App, stopping: Callable[[], bool]) -> None:
-    """Where only pages are served: let those who make vectors know which are looked at."""
-    app.meaning.say_in_use()
-
-
-def tidy_tick(app: App, stopping: Callable[[], bool]) -> None:
-    """Forget addresses that never answered, and refusals and nobody's words of long ago."""
-    app.returns.forget_old(app.now())
-    app.meaning.forget_unused()
-    forgotten = app.enrolment.forget_unanswered(app.now(), CONFIRM_WITHIN)
-    if forgotten:
-        log.info("%d unconfirmed addresses forgotten", forgotten)
-
-
-def signups_tick(app: App, stopping: Callable[[], bool]) -> None:
-    """Deal with sign-ups that a page has answered and its process could not finish."""
-    from digest.signup import Intake
-
-    Intake(app.enrolment).deal(app.now())
-
-
 @contextmanager
 def _pages(app: App, stop: threading.Event) -> Iterator[None]:
     """Serve the pages; from the moment of `stop` on they end while the ticks finish."""
@@ -305,14 +215,14 @@ def _forget_the_dead(app: App) -> None:
     """Take over at once what another process held; alone on a SQLite file, it is dead."""
     if app.store.path is not None:
         with app.store.write() as tx:
-            facts.drop_fact(tx, _BOUNCES_READER)
+            facts.drop_fact(tx, BOUNCES_READER)
 
 
 def _give_back(app: App) -> None:
     """Let another process begin at once with what only one may do."""
     try:
         with app.store.write() as tx:
-            facts.let_go(tx, _BOUNCES_READER, owner=app.owner)
+            facts.let_go(tx, BOUNCES_READER, owner=app.owner)
     except DigestError as error:
         # it comes back by itself, and all else is done
         log.warning("the mailbox of bounces is not given back: %s", error)

@@ -16,8 +16,9 @@ import pytest
 
 from digest.app import App
 from digest.config import load_settings
-from digest.schedule import _scheduler, bounces_tick
+from digest.schedule import _scheduler
 from digest.store import Store, facts
+from digest.ticks import bounces_tick
 from tests.bounce_samples import sample
 from tests.config_folder import MINIMAL
 

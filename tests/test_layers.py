@@ -42,6 +42,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     # what is built on one stage
     frozenset({"enrol_many", "signup", "account", "returns"}),
     frozenset({"app"}),
+    # what the daemon does in one beat
+    frozenset({"ticks"}),
     # the edge; the daemon and the demo serve the pages
     frozenset({"web", "check"}),
     frozenset({"schedule", "demo", "demo_pages"}),
