@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection, Dialect, insert
+from sqlalchemy import JSON, Column, Connection, Dialect, Float, insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -28,8 +28,8 @@ _DIALECTS: dict[str, Dialect] = {
 def insert_tuples(tx: Connection, columns: Columns, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows whose values stand in the order of `columns`, all of one table.
 
-    A JSON column takes its text. Columns that are not named stay empty, so a column with a default
-    of ours must be named.
+    A JSON column takes its text, a Float column floats. Columns that are not named stay empty, so a
+    column with a default of ours must be named.
     """
     if not rows:
         return
@@ -37,7 +37,9 @@ def insert_tuples(tx: Connection, columns: Columns, rows: Sequence[tuple[Any, ..
     if converts:
         values: list[Any] = list(zip(*rows, strict=True))
         for at, convert in converts:
-            values[at] = map(convert, values[at])
+            # moments mostly, and many rows have the same
+            known = {value: convert(value) for value in set(values[at])}
+            values[at] = map(known.__getitem__, values[at])
         rows = list(zip(*values, strict=True))
     tx.exec_driver_sql(statement, list(rows))
 
@@ -54,6 +56,6 @@ def _prepared(database: str, columns: Columns) -> tuple[str, tuple[tuple[int, Co
     converts = (
         (at, column.type.dialect_impl(dialect).bind_processor(dialect))
         for at, column in enumerate(columns)
-        if not isinstance(column.type, JSON)
+        if not isinstance(column.type, (JSON, Float))
     )
     return str(compiled), tuple((at, convert) for at, convert in converts if convert is not None)

@@ -22,6 +22,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from digest.errors import StoreBusy, StoreError, StoreFull
 
 BUSY_TIMEOUT_S = 30
+#: of SQLite's pages, for each connection, taken as it is needed
+CACHE_KB = 16_000
 #: PostgreSQL lets go of what a process holds that stands still in the middle of a transaction
 FROZEN_AFTER_S = 300
 _BEFORE_ASKING_AGAIN_S = 0.005
@@ -173,6 +175,9 @@ def _sqlite_engine(url: str) -> Engine:
         # FULL: a committed state survives the loss of power, which the ledger promises
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        # SQLite's own 2 MB do not hold the pages that a few hundred editions touch: they would be
+        # written and read again within one transaction, a fifth of the time that storing takes
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KB}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

@@ -1,25 +1,22 @@
 """Editions as they were frozen, read back quickly: each is read once for every message sent.
 
-A message's records are made here without their classes' own constructors, which take three times
-as long; what many editions share (wordings, reasons) is decoded once.
+What many editions share (wordings, reasons) is decoded once.
 Source: benchmarks/deliver.py; half of a message's time went into reading its edition.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Row, Select, Text, bindparam, cast, select
 
-from digest.model import Edition, Entry, Parts, Pick, Reason, ReasonKind, Section, Wording
+from digest.model import Edition, Entry, Reason, ReasonKind, Section, Wording
+from digest.model.quick import make_entry, make_parts, make_pick
 from digest.store.items import batches
 from digest.store.schema import edition, pick, subscriber, wording
-
-R = TypeVar("R")
 
 #: wordings, reasons and the like that are kept at most, of each
 _CACHED_MAX = 20_000
@@ -27,7 +24,7 @@ _SECTIONS = {section.value: section for section in Section}
 _KINDS = {kind.value: kind for kind in ReasonKind}
 #: the last reason, votes, comments, stars
 Told = tuple[tuple[Reason, ...], int | None, int | None, int | None]
-#: what stands between two reasons of a pick, see editions._shown, and nowhere within one, where
+#: what stands between two reasons of a pick, see shelving._pick_rows, and nowhere within one, where
 #: quotes are escaped. What others show too is read once: the last reason and the numbers, which
 #: most readers of an item share, and the reasons before it, which most picks of a reader do
 _BETWEEN = '"],["'
@@ -57,23 +54,6 @@ _PICKED: Select[Any] = (
     .order_by(pick.c.edition_id, pick.c.section, pick.c.position)
 )
 _WORDINGS: Select[Any] = select(wording.c.id, wording.c.data).where(wording.c.id.in_(_IDS))
-
-
-def _quick(kind: type[R], *names: str) -> Callable[..., R]:
-    """A constructor that takes the fields by position, in this order, and checks nothing."""
-    assert names == tuple(field.name for field in fields(kind)), f"{kind} has other fields"  # type: ignore[arg-type]  # a dataclass
-    setters = [f"set_{name}(made, {name})" for name in names]
-    code = f"def make({', '.join(names)}):\n made = new(kind)\n " + "\n ".join(setters)
-    known: dict[str, Any] = {f"set_{name}": getattr(kind, name).__set__ for name in names}
-    known |= {"new": object.__new__, "kind": kind}
-    exec(f"{code}\n return made", known)  # how dataclasses make theirs
-    make: Callable[..., R] = known["make"]
-    return make
-
-
-_make_parts = _quick(Parts, "match", "trend", "freshness")
-_make_pick = _quick(Pick, "item_id", "section", "position", "score", "parts", "reasons")
-_make_entry = _quick(Entry, "pick", "wording", "votes", "comments", "stars")
 
 
 class EditionReader:
@@ -111,11 +91,9 @@ class EditionReader:
             own = entries.get(edition_id)
             if own is None:
                 own = entries[edition_id] = []
-            parts = _make_parts(score[1], score[2], score[3])
-            chosen = _make_pick(
-                item_id or 0, _SECTIONS[section], position, score[0], parts, reasons
-            )
-            own.append(_make_entry(chosen, wordings[wording_id], votes, comments, stars))
+            parts = make_parts(score[1], score[2], score[3])
+            chosen = make_pick(item_id or 0, _SECTIONS[section], position, score[0], parts, reasons)
+            own.append(make_entry(chosen, wordings[wording_id], votes, comments, stars))
 
     def _learn_wordings(self, tx: Connection, ids: set[int]) -> None:
         """Have these wordings at hand."""
@@ -149,7 +127,7 @@ def _reason_from(kind: str, lead: str, subject: str) -> Reason:
 
 
 def wording_from(data: Mapping[str, Any]) -> Wording:
-    """A wording as it was stored, see editions.wording_data."""
+    """A wording as it was stored, see shelving._wording_data."""
     values = dict(data)
     values["authors"] = tuple(values["authors"])
     values["categories"] = tuple(values["categories"])

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import date
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, select
 
 from digest.model import Edition, Entry, Reason, Section, Wording
 from digest.store.bulk import insert_tuples
@@ -31,9 +33,14 @@ _PICK_NAMES = (
     "edition_id", "section", "position", "subscriber_id", "item_id", "wording_id", "score",
     "match", "trend", "freshness", "shown",
 )  # fmt: skip
+_EDITION_COLUMNS = tuple(edition.c[name] for name in _EDITION_NAMES)
+_edition_values = attrgetter(*_EDITION_NAMES)
 _PICK_COLUMNS = tuple(pick.c[name] for name in _PICK_NAMES)
 # built once: building a statement costs more than running it
-_ADD_EDITIONS = insert(edition).returning(edition.c.id, sort_by_parameter_order=True)
+_NEW_EDITIONS = select(edition.c.subscriber_id, edition.c.local_on, edition.c.id).where(
+    edition.c.subscriber_id.in_(bindparam("ids", expanding=True)),
+    edition.c.local_on.in_(bindparam("days", expanding=True)),
+)
 _KNOWN_PRINTS = select(wording.c.fingerprint, wording.c.id).where(
     wording.c.fingerprint.in_(bindparam("prints", expanding=True))
 )
@@ -54,59 +61,22 @@ class EditionWriter:
         """Store editions with their picks and wordings; returns their ids in order."""
         if not made:
             return []
-        rows = [{name: getattr(e, name) for name in _EDITION_NAMES} for e in made]
-        ids: list[int] = list(tx.execute(_ADD_EDITIONS, rows).scalars())
+        ids = _add_editions(tx, made)
         # by identity: most records are shared, and hashing one costs more than its row
-        wordings = {id(w): w for e in made for w in _wordings_of(e)}
+        entries = [entry for e in made for entry in (*e.entries, *e.rising)]
+        wordings = {id(entry.wording): entry.wording for entry in entries}
         wording_ids = self._wording_ids(tx, set(wordings.values()))
         known = {at: wording_ids[record] for at, record in wordings.items()}
-        told: dict[int, str] = {}
-        picks: list[tuple[Any, ...]] = []
-        for edition_id, e in zip(ids, made, strict=True):
-            for section, entries in ((Section.PICK, e.entries), (Section.RISING, e.rising)):
-                head = edition_id, section.value, e.subscriber_id
-                picks += [self._pick_row(*head, entry, known, told) for entry in entries]
+        reasons = {id(reason): reason for entry in entries for reason in entry.pick.reasons}
+        told = {at: self._reason(reason) for at, reason in reasons.items()}
+        picks = [
+            row
+            for edition_id, e in zip(ids, made, strict=True)
+            for section, entries in ((Section.PICK, e.entries), (Section.RISING, e.rising))
+            for row in _pick_rows(edition_id, e.subscriber_id, section.value, entries, known, told)
+        ]
         insert_tuples(tx, _PICK_COLUMNS, picks)
         return ids
-
-    def _pick_row(
-        self,
-        edition_id: int,
-        section: str,
-        subscriber_id: int,
-        entry: Entry,
-        known: dict[int, int],
-        told: dict[int, str],
-    ) -> tuple[Any, ...]:
-        chosen = entry.pick
-        parts = chosen.parts
-        return (
-            edition_id,
-            section,
-            chosen.position,
-            subscriber_id,
-            chosen.item_id,
-            known[id(entry.wording)],
-            chosen.score,
-            parts.match,
-            parts.trend,
-            parts.freshness,
-            self._shown(entry, told),
-        )
-
-    def _shown(self, entry: Entry, told: dict[int, str]) -> str:
-        """Reasons and numbers, the same text for all readers who saw the same."""
-        reasons = []
-        for reason in entry.pick.reasons:
-            text = told.get(id(reason))
-            if text is None:
-                text = told[id(reason)] = self._reason(reason)
-            reasons.append(text)
-        votes, comments, stars = entry.votes, entry.comments, entry.stars
-        return (
-            f"[[{','.join(reasons)}],{'null' if votes is None else votes},"
-            f"{'null' if comments is None else comments},{'null' if stars is None else stars}]"
-        )
 
     def _reason(self, reason: Reason) -> str:
         known = self._reasons.get(reason)
@@ -137,8 +107,50 @@ class EditionWriter:
         return known
 
 
-def _wordings_of(made: Edition) -> list[Wording]:
-    return [entry.wording for entry in (*made.entries, *made.rising)]
+def _add_editions(tx: Connection, made: Sequence[Edition]) -> list[int]:
+    """The rows of editions alone; their ids in order."""
+    insert_tuples(tx, _EDITION_COLUMNS, [_edition_values(e) for e in made])
+    # asked for afterwards: rows that return something are inserted one by one
+    ids: dict[tuple[int, date], int] = {}
+    days = list({e.local_on for e in made})
+    for batch in batches([e.subscriber_id for e in made]):
+        rows = tx.execute(_NEW_EDITIONS, {"ids": list(batch), "days": days})
+        ids.update(((person, day), edition_id) for person, day, edition_id in rows)
+    return [ids[e.subscriber_id, e.local_on] for e in made]
+
+
+def _pick_rows(
+    edition_id: int,
+    subscriber_id: int,
+    section: str,
+    entries: Iterable[Entry],
+    known: Mapping[int, int],
+    told: Mapping[int, str],
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a section, from the ids of wordings and the texts of reasons by identity."""
+    for entry in entries:
+        chosen = entry.pick
+        parts = chosen.parts
+        votes, comments, stars = entry.votes, entry.comments, entry.stars
+        # reasons and numbers, the same text for all readers who saw the same
+        shown = (
+            f"[[{','.join([told[id(reason)] for reason in chosen.reasons])}],"
+            f"{'null' if votes is None else votes},"
+            f"{'null' if comments is None else comments},{'null' if stars is None else stars}]"
+        )
+        yield (
+            edition_id,
+            section,
+            chosen.position,
+            subscriber_id,
+            chosen.item_id,
+            known[id(entry.wording)],
+            chosen.score,
+            parts.match,
+            parts.trend,
+            parts.freshness,
+            shown,
+        )
 
 
 def _known_prints(tx: Connection, prints: Iterable[str]) -> dict[str, int]:
