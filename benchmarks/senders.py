@@ -200,7 +200,7 @@ def send_usual(job: Job) -> int:
     writer = LetterWriter(SITE, Links(SITE.url, Tokens([SECRET])), templates)
     with store.read() as tx:
         found = shelf.load_editions(tx, range(1, 101))
-    letters = [(e, writer.write(e, level=0)) for e in found.values()]
+    letters = [(e, writer.write(e.sheet(), level=0)) for e in found.values()]
     contexts = [context_of(letter) for _, letter in letters]
     key = Path(job.key).read_bytes() if job.key else None
     _start_clock()

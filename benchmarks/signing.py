@@ -44,7 +44,7 @@ def edition_of(items: int) -> bytes:
     chance = random.Random(7)
     (edition,) = editions(chance, wordings(chance, 50), 1, items)
     composer = Composer(SITE, Links(SITE.url, Tokens(["a secret of some length"])), Templates())
-    return composer.edition(edition, outbox_id=1, message_id="<1@example.org>").content
+    return composer.edition(edition.sheet(), outbox_id=1, message_id="<1@example.org>").content
 
 
 def measure(message: bytes, rounds: int) -> dict[str, list[float]]:

@@ -108,7 +108,7 @@ def composer(site: Site = SITE, templates: Templates | None = None, **options: A
 
 
 def compose(made: Edition, **options: Any) -> bytes:
-    return composer(**options).edition(made, outbox_id=9, message_id=MESSAGE_ID).content
+    return composer(**options).edition(made.sheet(), outbox_id=9, message_id=MESSAGE_ID).content
 
 
 def receive(content: bytes) -> EmailMessage:

@@ -31,8 +31,8 @@ MESSAGE_ID = "<check@digest.example.org>"
 
 @cache
 def mail(items: int = 12) -> Envelope:
-    made = sample_edition(NOW, items=items)
-    return composer().edition(made, outbox_id=2**40, message_id=MESSAGE_ID)
+    sheet = sample_edition(NOW, items=items).sheet()
+    return composer().edition(sheet, outbox_id=2**40, message_id=MESSAGE_ID)
 
 
 @cache
@@ -159,7 +159,7 @@ def test_a_header_that_is_there_twice_is_red() -> None:
 
 def test_a_site_without_https_has_no_unsubscribe_button() -> None:
     plain = composer(replace(SITE, url="http://digest.example.org"))
-    made = plain.edition(sample_edition(NOW, items=3), outbox_id=1, message_id=MESSAGE_ID)
+    made = plain.edition(sample_edition(NOW, items=3).sheet(), outbox_id=1, message_id=MESSAGE_ID)
     found = only(judge_headers(made))
 
     assert found.level == "red"

@@ -81,10 +81,10 @@ def test_the_bytes_of_an_edition_are_these() -> None:
 
 def test_the_same_edition_has_the_same_bytes_in_another_process() -> None:
     first, second = composer(), composer()
-    first.edition(edition(9), outbox_id=1, message_id="<other@example.org>")
+    first.edition(edition(9).sheet(), outbox_id=1, message_id="<other@example.org>")
 
     def made(by: Any) -> Envelope:
-        envelope = by.edition(edition(), outbox_id=9, message_id=MESSAGE_ID)
+        envelope = by.edition(edition().sheet(), outbox_id=9, message_id=MESSAGE_ID)
         assert isinstance(envelope, Envelope)
         return envelope
 
@@ -132,7 +132,7 @@ def test_a_long_unsubscribe_link_stays_on_one_raw_line() -> None:
 
 def test_the_envelope_sender_is_verp_and_leads_to_the_outbox_row() -> None:
     made = composer(bounce_domain="bounces.example.org").edition(
-        edition(), outbox_id=123456, message_id=MESSAGE_ID
+        edition().sheet(), outbox_id=123456, message_id=MESSAGE_ID
     )
 
     local, _, domain = made.envelope_from.partition("@")
@@ -145,7 +145,7 @@ def test_the_envelope_sender_is_verp_and_leads_to_the_outbox_row() -> None:
 
 def test_an_idn_domain_is_ascii_in_envelope_and_header() -> None:
     made = composer().edition(
-        edition(email="ada@bücher.example"), outbox_id=1, message_id=MESSAGE_ID
+        edition(email="ada@bücher.example").sheet(), outbox_id=1, message_id=MESSAGE_ID
     )
 
     assert made.envelope_to == "ada@xn--bcher-kva.example"
@@ -155,7 +155,7 @@ def test_an_idn_domain_is_ascii_in_envelope_and_header() -> None:
 
 def test_a_local_part_beyond_ascii_needs_smtputf8() -> None:
     made = composer().edition(
-        edition(email="grüße@example.net"), outbox_id=1, message_id=MESSAGE_ID
+        edition(email="grüße@example.net").sheet(), outbox_id=1, message_id=MESSAGE_ID
     )
 
     assert made.needs_smtputf8
@@ -165,7 +165,7 @@ def test_a_local_part_beyond_ascii_needs_smtputf8() -> None:
 
 def test_a_quoted_local_part_is_kept() -> None:
     made = composer().edition(
-        edition(email='"ada lovelace"@example.net'), outbox_id=1, message_id=MESSAGE_ID
+        edition(email='"ada lovelace"@example.net').sheet(), outbox_id=1, message_id=MESSAGE_ID
     )
 
     assert made.envelope_to == '"ada lovelace"@example.net'
@@ -332,9 +332,9 @@ def test_an_edition_without_papers_is_still_a_whole_message() -> None:
 def test_previews_are_what_is_sent() -> None:
     made = composer()
 
-    parts = made.parts(edition())
+    parts = made.parts(edition().sheet())
 
-    message = receive(made.edition(edition(), outbox_id=1, message_id=MESSAGE_ID).content)
+    message = receive(made.edition(edition().sheet(), outbox_id=1, message_id=MESSAGE_ID).content)
     assert message["Subject"] == parts.subject
     assert part(message, "plain") == parts.text
     assert part(message, "html") == parts.html

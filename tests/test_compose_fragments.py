@@ -71,7 +71,7 @@ def editions(draw: st.DrawFn) -> Edition:
 
 
 def both(printer: Printer, kind: Kind, made: Edition, **options: Any) -> tuple[bytes, bytes]:
-    letter = WRITER.write(made, level=options.pop("level", 0), **options)
+    letter = WRITER.write(made.sheet(), level=options.pop("level", 0), **options)
     return b"".join(printer.encode(kind, letter)), printer.encode_whole(kind, letter)
 
 
@@ -116,7 +116,7 @@ def test_one_item_for_many_readers_is_rendered_once(kind: Kind) -> None:
 
     for reader in range(100):
         made = edition(9, subscriber_id=reader, id=1000 + reader)
-        printer.encode(kind, WRITER.write(made, level=0))
+        printer.encode(kind, WRITER.write(made.sheet(), level=0))
 
     assert Counting.rendered == before
 

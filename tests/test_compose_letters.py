@@ -16,7 +16,7 @@ COMPOSER = composer()
 
 
 def subject(made: Edition) -> str:
-    return COMPOSER.parts(made).subject
+    return COMPOSER.parts(made.sheet()).subject
 
 
 def titled(*titles: str) -> Edition:
@@ -75,13 +75,13 @@ def test_a_subject_is_one_short_line_whatever_the_title(title: str) -> None:
 def test_the_summary_counts(count: int, considered: int, interests: int, line: str) -> None:
     made = edition(count, 0, considered=considered, interests=interests)
 
-    assert line in COMPOSER.parts(made).text
-    assert line in COMPOSER.parts(made).html
+    assert line in COMPOSER.parts(made.sheet()).text
+    assert line in COMPOSER.parts(made.sheet()).html
 
 
 def test_the_date_is_the_reader_s() -> None:
-    assert "Sunday 29 February" not in COMPOSER.parts(edition()).text
-    assert "Thursday 29 February" in COMPOSER.parts(edition(local_on=date(2024, 2, 29))).text
+    assert "Sunday 29 February" not in COMPOSER.parts(edition().sheet()).text
+    assert "Thursday 29 February" in COMPOSER.parts(edition(local_on=date(2024, 2, 29)).sheet()).text
 
 
 def test_the_preheader_has_three_titles() -> None:
@@ -102,7 +102,9 @@ def test_the_preheader_is_never_too_long(titles: list[str]) -> None:
 
 
 def test_a_note_is_shown_in_both_parts() -> None:
-    made = COMPOSER.parts(edition(note="You named no interests yet: these are what others read."))
+    note = "You named no interests yet: these are what others read."
+
+    made = COMPOSER.parts(edition(note=note).sheet())
 
     assert "You named no interests yet" in made.text
     assert "You named no interests yet" in made.html

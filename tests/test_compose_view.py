@@ -18,7 +18,7 @@ from digest.compose.view import (
     reason_views,
 )
 from digest.model import Reason, ReasonKind, Section, Wording
-from tests.mail_pieces import INTEREST, TREND, entry, wording
+from tests.mail_pieces import INTEREST, TREND, wording
 
 NOBODY = Personal(position="1", reasons=(), why="", more_url="m", less_url="l")
 
@@ -122,7 +122,7 @@ def test_rising_items_have_no_abstract() -> None:
 
 
 def test_the_why_line_is_the_ranker_s() -> None:
-    assert reason_views(entry(reasons=(INTEREST, TREND))) == (
+    assert reason_views((INTEREST, TREND), None) == (
         ReasonView(
             lead="your interest",
             subject="sparse attention",
@@ -135,20 +135,20 @@ def test_the_why_line_is_the_ranker_s() -> None:
 def test_a_reason_without_words_is_none() -> None:
     nothing = Reason(kind=ReasonKind.TEXT, lead="", subject=" ")
 
-    assert reason_views(entry(reasons=(nothing, TREND))) == reason_views(entry(reasons=(TREND,)))
+    assert reason_views((nothing, TREND), None) == reason_views((TREND,), None)
 
 
 def test_a_why_line_is_never_endless() -> None:
     long = Reason(kind=ReasonKind.TEXT, lead="x" * 5_000, subject="y z " * 5_000)
 
-    views = reason_views(entry(reasons=(long,) * 50))
+    views = reason_views((long,) * 50, None)
 
     assert len(views) <= REASONS_MAX
     assert sum(len(view.text) for view in views) < 3_000
 
 
 def test_votes_are_told_when_the_trend_is_not() -> None:
-    assert reason_views(entry(reasons=(INTEREST,), votes=84))[-1].lead == "84 votes"
-    assert reason_views(entry(reasons=(INTEREST,), votes=1))[-1].lead == "1 vote"
-    assert len(reason_views(entry(reasons=(INTEREST,), votes=0))) == 1
-    assert len(reason_views(entry(reasons=(INTEREST,), votes=None))) == 1
+    assert reason_views((INTEREST,), 84)[-1].lead == "84 votes"
+    assert reason_views((INTEREST,), 1)[-1].lead == "1 vote"
+    assert len(reason_views((INTEREST,), 0)) == 1
+    assert len(reason_views((INTEREST,), None)) == 1

@@ -52,7 +52,7 @@ def daily() -> str:
         for n, changes in enumerate(hard, 1)
     )
     made = edition(entries, 3, note="You named no interests yet: this is what others read.")
-    return composer().parts(made).html
+    return composer().parts(made.sheet()).html
 
 
 def question() -> str:

@@ -134,6 +134,8 @@ def test_whatever_reasons_say_they_come_back(
         ids = editions.add_editions(tx, [replace(plain, entries=entries)])
         # by one reader twice: what it has read before is no different
         reader = EditionReader()
-        found = [reader.load(tx, ids)[ids[0]].entries for _ in range(2)]
+        found = [reader.editions(tx, ids)[ids[0]] for _ in range(2)]
+        sheets = reader.sheets(tx, ids)
 
-    assert found == [entries, entries]
+    assert [made.entries for made in found] == [entries, entries]
+    assert sheets == {ids[0]: found[0].sheet()}

@@ -176,7 +176,7 @@ def mails_of(site: Site) -> Iterator[html.HtmlElement]:
         few = enumerate(found[start : start + 8], 1)
         entries = tuple(entry(n, said=candidate.wording) for n, candidate in few)
         made = edition(entries, entries[:2])
-        message = site.app.composer.edition(made, outbox_id=9, message_id="<x@example.org>")
+        message = site.app.composer.edition(made.sheet(), outbox_id=9, message_id="<x@example.org>")
         part = message_from_bytes(message.content, policy=policy.default).get_body(("html",))
         assert part is not None
         yield html.fromstring(part.get_content())

@@ -95,7 +95,7 @@ class SampleMail:
         edition = sample_edition(now, items=self._app.settings.edition.max_items)
         message_id = f"<check-{NOBODY:032x}@{self.from_domain}>"
         with _heard("digest.templates", self.complaints):
-            made = composer.edition(edition, outbox_id=_OUTBOX_ID, message_id=message_id)
+            made = composer.edition(edition.sheet(), outbox_id=_OUTBOX_ID, message_id=message_id)
             composer.confirmation(
                 Question(
                     subscriber_id=NOBODY,

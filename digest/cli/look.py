@@ -192,10 +192,11 @@ def preview(
             say(f"nothing would be sent: {why_empty}")
         elif form is Format.EML:
             domain = parts.settings.mail.from_address.rpartition("@")[2]
-            made = parts.composer.edition(edition, outbox_id=0, message_id=f"<preview@{domain}>")
+            message_id = f"<preview@{domain}>"
+            made = parts.composer.edition(edition.sheet(), outbox_id=0, message_id=message_id)
             typer.echo(made.content, nl=False)
         else:
-            body = parts.composer.parts(edition)
+            body = parts.composer.parts(edition.sheet())
             say(body.html if form is Format.HTML else f"Subject: {body.subject}\n\n{body.text}")
 
 

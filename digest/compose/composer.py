@@ -18,7 +18,7 @@ from digest.compose.message import build_message, join_parts
 from digest.compose.pages import Kind, Letter
 from digest.compose.printer import Printer
 from digest.compose.view import ABSTRACT_LENGTHS
-from digest.model import Edition, Envelope, Site
+from digest.model import Envelope, Sheet, Site
 from digest.templates import Templates
 
 #: encoded HTML beyond that is clipped by Gmail (near 102 KB), and the footer with it
@@ -83,27 +83,27 @@ class Composer:
         self._list_head = self._list_lines()
         self._day_head = lru_cache(maxsize=64)(self._day_lines)
 
-    def edition(self, edition: Edition, *, outbox_id: int, message_id: str) -> Envelope:
+    def edition(self, sheet: Sheet, *, outbox_id: int, message_id: str) -> Envelope:
         """The edition as a message to its subscriber.
 
         `message_id` comes with its angle brackets. Raises BadInput when the subscriber's address
         cannot be written to.
         """
-        body = self._encode(edition)
+        body = self._encode(sheet)
         head = b"".join(
             (
                 self._site_head,
-                headers.address_line("To", edition.email),
+                headers.address_line("To", sheet.email),
                 headers.text_line("Subject", body.subject),
-                headers.date_line(edition.made_at),
+                headers.date_line(sheet.made_at),
                 headers.raw_line("Message-ID", message_id),
                 *self._unsubscribe_lines(body.unsubscribe_url),
                 self._list_head,
-                self._day_head(edition.local_on),
+                self._day_head(sheet.local_on),
             )
         )
         content = join_parts(head, message_id=message_id, text=body.text, html=body.html)
-        return self._envelope(edition.email, outbox_id, content)
+        return self._envelope(sheet.email, outbox_id, content)
 
     def confirmation(self, question: Question, *, outbox_id: int, message_id: str) -> Envelope:
         """The question whether this address wants our mail.
@@ -132,17 +132,17 @@ class Composer:
         )
         return self._envelope(question.email, outbox_id, content)
 
-    def parts(self, edition: Edition) -> Rendered:
+    def parts(self, sheet: Sheet) -> Rendered:
         """Subject, text and HTML as the reader gets them, for previews and the web."""
-        letter, _ = self._fit(edition)
+        letter, _ = self._fit(sheet)
         return Rendered(
             subject=letter.subject,
             text=self._printer.read(Kind.TEXT, letter),
             html=self._printer.read(Kind.HTML, letter),
         )
 
-    def _encode(self, edition: Edition) -> Encoded:
-        letter, html = self._fit(edition)
+    def _encode(self, sheet: Sheet) -> Encoded:
+        letter, html = self._fit(sheet)
         return Encoded(
             subject=letter.subject,
             unsubscribe_url=letter.unsubscribe_url,
@@ -150,21 +150,21 @@ class Composer:
             html=html,
         )
 
-    def _fit(self, edition: Edition) -> tuple[Letter, Sequence[bytes]]:
+    def _fit(self, sheet: Sheet) -> tuple[Letter, Sequence[bytes]]:
         """The letter that says most within the size limit, and its HTML.
 
         Abstracts get shorter first; then picks are left to the web page, last ones first.
         """
         for level in range(len(ABSTRACT_LENGTHS)):
-            letter = self._writer.write(edition, level=level)
+            letter = self._writer.write(sheet, level=level)
             html = self._printer.encode(Kind.HTML, letter)
             size = sum(map(len, html))
             if size <= self._body_bytes_max:
                 return letter, html
-        count = len(edition.entries)
+        count = len(sheet.items)
         while count and size > self._body_bytes_max:
             count = min(count - 1, count * self._body_bytes_max // size)
-            letter = self._writer.write(edition, level=level, items_max=count)
+            letter = self._writer.write(sheet, level=level, items_max=count)
             html = self._printer.encode(Kind.HTML, letter)
             size = sum(map(len, html))
         return letter, html

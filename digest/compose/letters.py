@@ -14,7 +14,7 @@ from digest.compose.cache import Cache
 from digest.compose.links import Links
 from digest.compose.pages import Letter, Placed
 from digest.compose.view import Shared, reason_views, shown_title
-from digest.model import Edition, Entry, Section, Site
+from digest.model import Line, Section, Sheet, Site
 from digest.templates import Templates
 from digest.text import clean
 
@@ -40,36 +40,36 @@ class LetterWriter:
         self._subject = lru_cache(maxsize=4_096)(self._render_subject)
         self._summary = lru_cache(maxsize=4_096)(self._render_summary)
 
-    def write(self, edition: Edition, *, level: int, items_max: int | None = None) -> Letter:
+    def write(self, sheet: Sheet, *, level: int, items_max: int | None = None) -> Letter:
         """The edition's letter; `level` shortens abstracts, `items_max` leaves picks out."""
-        entries = edition.entries[:items_max]
-        leading = edition.entries or edition.rising
-        titles = [shown_title(entry.wording) for entry in leading[:PREHEADER_TITLES]]
+        items = sheet.items[:items_max]
+        leading = sheet.items or sheet.rising
+        titles = [shown_title(line.wording) for line in leading[:PREHEADER_TITLES]]
         links = self._links
         return Letter(
-            on=edition.local_on,
+            on=sheet.local_on,
             subject=self._subject(
                 titles[0] if titles else "",
-                edition.local_on,
-                picks=len(edition.entries),
-                rising=len(edition.rising),
+                sheet.local_on,
+                picks=len(sheet.items),
+                rising=len(sheet.rising),
             ),
             summary=self._summary(
-                edition.local_on,
-                picks=len(edition.entries),
-                rising=len(edition.rising),
-                considered=edition.considered,
-                interests=edition.interests,
+                sheet.local_on,
+                picks=len(sheet.items),
+                rising=len(sheet.rising),
+                considered=sheet.considered,
+                interests=sheet.interests,
             ),
             preheader=preheader(titles),
-            note=cut(clean(edition.note or ""), _NOTE_MAX),
-            items=tuple([self._placed(entry, Section.PICK, level) for entry in entries]),
-            rising=tuple([self._placed(e, Section.RISING, level) for e in edition.rising]),
-            left_out=len(edition.entries) - len(entries),
-            web_url=links.edition(edition.id),
-            preferences_url=links.preferences(edition.subscriber_id),
-            unsubscribe_url=links.unsubscribe(edition.subscriber_id),
-            feedback_url=links.feedback(edition.subscriber_id, edition.id),
+            note=cut(clean(sheet.note or ""), _NOTE_MAX),
+            items=tuple([self._placed(line, Section.PICK, level) for line in items]),
+            rising=tuple([self._placed(line, Section.RISING, level) for line in sheet.rising]),
+            left_out=len(sheet.items) - len(items),
+            web_url=links.edition(sheet.id),
+            preferences_url=links.preferences(sheet.subscriber_id),
+            unsubscribe_url=links.unsubscribe(sheet.subscriber_id),
+            feedback_url=links.feedback(sheet.subscriber_id, sheet.id),
         )
 
     def _render_subject(self, title: str, on: date, *, picks: int, rising: int) -> str:
@@ -91,27 +91,27 @@ class LetterWriter:
         }
         return clean(self._templates.render("email/_summary.txt", context))
 
-    def _placed(self, entry: Entry, section: Section, level: int) -> Placed:
-        reasons = reason_views(entry)
+    def _placed(self, line: Line, section: Section, level: int) -> Placed:
+        reasons = reason_views(line.reasons, line.votes)
         shape = tuple([reason.subject != "" for reason in reasons])
-        wording = entry.wording
-        key = (wording.key, wording.title, section, level, shape, entry.comments, entry.stars)
+        wording = line.wording
+        key = (wording.key, wording.title, section, level, shape, line.comments, line.stars)
         shared = self._shared.get(key)
         # a changed abstract is rare: no reason to hash one for each reader
         if shared is None or (shared.wording is not wording and shared.wording != wording):
-            shared = self._share(key, entry, section, level, shape)
-        return Placed(shared, entry.pick.position, reasons)
+            shared = self._share(key, line, section, level, shape)
+        return Placed(shared, line.position, reasons)
 
     def _share(
-        self, key: Hashable, entry: Entry, section: Section, level: int, shape: tuple[bool, ...]
+        self, key: Hashable, line: Line, section: Section, level: int, shape: tuple[bool, ...]
     ) -> Shared:
         """The one Shared of all items that look like this one."""
-        wording = entry.wording
+        wording = line.wording
         shared = Shared(
             wording=wording,
             section=section,
-            comments=entry.comments,
-            stars=entry.stars,
+            comments=line.comments,
+            stars=line.stars,
             level=level,
             shape=shape,
         )

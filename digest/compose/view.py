@@ -15,7 +15,7 @@ from digest.columns import cut, width
 from digest.compose.excerpt import excerpt
 from digest.compose.readable import readable
 from digest.filters import plural, short_number
-from digest.model import Entry, ReasonKind, Section, Wording
+from digest.model import Reason, ReasonKind, Section, Wording
 from digest.text import clean, http_url
 
 #: characters of the abstract, from the usual to the least, until a mail is small enough
@@ -167,20 +167,19 @@ def author_line(authors: Sequence[str]) -> str:
     return ", ".join(names)
 
 
-def reason_views(entry: Entry) -> tuple[ReasonView, ...]:
+def reason_views(reasons: Sequence[Reason], votes: int | None) -> tuple[ReasonView, ...]:
     """The why-line; votes stand in it even when they are nothing to speak of."""
-    reasons = entry.pick.reasons[: REASONS_MAX - 1]
     # loops, not comprehensions: this runs for every item of every message
     views = []
-    has_votes = not entry.votes
-    for reason in reasons:
+    has_votes = not votes
+    for reason in reasons[: REASONS_MAX - 1]:
         view = _reason_view(reason.lead, reason.subject)
         if view.text:
             views.append(view)
         if reason.kind is ReasonKind.TREND:
             has_votes = True
     if not has_votes:
-        views.append(_reason_view(plural(entry.votes or 0, "vote"), ""))
+        views.append(_reason_view(plural(votes or 0, "vote"), ""))
     return tuple(views)
 
 

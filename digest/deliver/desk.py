@@ -16,7 +16,7 @@ from digest.clock import uptime_s
 from digest.counting import Case, note_failure
 from digest.deliver.pace import next_midnight, warm_up_allowance
 from digest.deliver.rules import DeliveryRules
-from digest.model import Edition, Failure, OutboxState
+from digest.model import Failure, OutboxState, Sheet
 from digest.store import Transaction, claims, people
 from digest.store import editions as shelf
 from digest.store.claims import Claimed, Settlement
@@ -39,7 +39,7 @@ class Held:
 
     row: Claimed
     #: what it tells; None for other mails than editions
-    edition: Edition | None
+    sheet: Sheet | None
     #: not to be put on the wire after that, by uptime_s
     good_until: float
 
@@ -96,9 +96,9 @@ class Desk:
         limit = self._allowed(tx, limit, now)
         rows = claims.claim(tx, owner=self._owner, now=now, limit=limit, lease=self._rules.lease)
         self._left -= len(rows)
-        editions = self._reader.load(tx, [r.edition_id for r in rows if r.edition_id is not None])
+        sheets = self._reader.sheets(tx, [r.edition_id for r in rows if r.edition_id is not None])
         return [
-            Held(row=row, edition=editions.get(row.edition_id or 0), good_until=until)
+            Held(row=row, sheet=sheets.get(row.edition_id or 0), good_until=until)
             for row in rows
         ]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from digest.compose.composer import Composer, Question
 from digest.errors import BadInput
 from digest.mail.dkim import DkimSigner
-from digest.model import CONFIRM_WITHIN, Edition, Envelope, MessageKind
+from digest.model import CONFIRM_WITHIN, Envelope, MessageKind, Sheet
 from digest.store.claims import Claimed
 
 
@@ -18,7 +18,7 @@ class MessageMaker:
         self._composer = composer
         self._signer = signer
 
-    def make(self, row: Claimed, edition: Edition | None) -> Envelope:
+    def make(self, row: Claimed, sheet: Sheet | None) -> Envelope:
         """The message of a row. Raises BadInput when none can be made of it, TemplateError when
         the templates are broken.
         """
@@ -33,10 +33,10 @@ class MessageMaker:
                 outbox_id=row.id,
                 message_id=row.message_id,
             )
-        elif edition is None:
+        elif sheet is None:
             raise BadInput("its edition is gone")
         else:
-            envelope = self._composer.edition(edition, outbox_id=row.id, message_id=row.message_id)
+            envelope = self._composer.edition(sheet, outbox_id=row.id, message_id=row.message_id)
         if self._signer is None:
             return envelope
         # by the row's own time: an attempt repeated hours later has the same bytes

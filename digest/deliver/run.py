@@ -163,7 +163,7 @@ class Run:
         row, now = held.row, self._clock.now()
         try:
             refuse_late(row, now)
-            return self._maker.make(row, held.edition)
+            return self._maker.make(row, held.sheet)
         except BadInput as error:
             ended = Settlement(id=row.id, state=OutboxState.FAILED, reason=str(error))
             self._note(Answer(row=row, settlement=ended))

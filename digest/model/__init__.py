@@ -1,7 +1,8 @@
 """The records and states that every part of the program speaks in; standard library only.
 
 A record's type tells its moment: PaperData is parsed, Candidate may be picked, Pick was picked,
-Wording is what a picked item said, Edition is what one person gets. All records are frozen;
+Wording is what a picked item said, Edition is what one person gets, Sheet what the mail needs of
+it. All records are frozen;
 every datetime in them is aware and in UTC.
 """
 
@@ -17,12 +18,14 @@ from digest.model.delivery import (
 from digest.model.editions import (
     Edition,
     Entry,
+    Line,
     Parts,
     Pick,
     Ranking,
     Reason,
     ReasonKind,
     Section,
+    Sheet,
 )
 from digest.model.papers import (
     Announce,
@@ -65,6 +68,7 @@ __all__ = [
     "Fate",
     "InterestKind",
     "Item",
+    "Line",
     "Listing",
     "Mark",
     "MessageKind",
@@ -82,6 +86,7 @@ __all__ = [
     "Report",
     "Request",
     "Section",
+    "Sheet",
     "Site",
     "Standing",
     "Status",

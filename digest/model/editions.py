@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from digest.model.papers import Wording
 
@@ -87,6 +88,36 @@ class Entry:
     stars: int | None = None
 
 
+class Line(NamedTuple):
+    """An entry as far as a mail tells it; a tuple, for twenty are made for each message."""
+
+    #: place in its section, from 1
+    position: int
+    wording: Wording
+    reasons: tuple[Reason, ...]
+    votes: int | None
+    comments: int | None
+    stars: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """An edition as far as its mail tells it, see Edition for the fields: without scores, quick to
+    read back.
+    """
+
+    id: int
+    subscriber_id: int
+    email: str
+    made_at: datetime
+    local_on: date
+    items: tuple[Line, ...]
+    rising: tuple[Line, ...]
+    considered: int
+    interests: int
+    note: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
     """What one subscriber gets for one period; frozen when made, so its bytes can be made again."""
@@ -107,3 +138,25 @@ class Edition:
     interests: int
     #: how the picks came about when there was nothing to match ("you named no interests yet …")
     note: str | None = None
+
+    def sheet(self) -> Sheet:
+        """What its mail is made from."""
+        return Sheet(
+            id=self.id,
+            subscriber_id=self.subscriber_id,
+            email=self.email,
+            made_at=self.made_at,
+            local_on=self.local_on,
+            items=tuple(map(_line, self.entries)),
+            rising=tuple(map(_line, self.rising)),
+            considered=self.considered,
+            interests=self.interests,
+            note=self.note,
+        )
+
+
+def _line(entry: Entry) -> Line:
+    pick = entry.pick
+    return Line(
+        pick.position, entry.wording, pick.reasons, entry.votes, entry.comments, entry.stars
+    )

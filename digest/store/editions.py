@@ -110,7 +110,7 @@ def add_editions(tx: Connection, made: Sequence[Edition]) -> list[int]:
 
 def load_editions(tx: Connection, ids: Sequence[int]) -> dict[int, Edition]:
     """Editions as they were frozen, by id in the order asked; those that are gone are left out."""
-    return EditionReader().load(tx, ids)
+    return EditionReader().editions(tx, ids)
 
 
 def edition_ids(tx: Connection, subscriber_id: int) -> list[int]:

@@ -1,26 +1,37 @@
-"""Editions as they were frozen, read back quickly: each is read once for every message sent.
+"""Editions as they were frozen, read back: whole, or quickly as far as their mails need them.
 
-What many editions share (wordings, reasons) is decoded once.
+What many editions share (wordings, reasons) is decoded once: each is read for every message sent.
 Source: benchmarks/deliver.py; half of a message's time went into reading its edition.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Row, Select, Text, bindparam, cast, select
 
-from digest.model import Edition, Entry, Reason, ReasonKind, Section, Wording
-from digest.model.quick import make_entry, make_parts, make_pick
+from digest.model import (
+    Edition,
+    Entry,
+    Line,
+    Parts,
+    Pick,
+    Reason,
+    ReasonKind,
+    Section,
+    Sheet,
+    Wording,
+)
 from digest.store.items import batches
 from digest.store.schema import edition, pick, subscriber, wording
 
 #: wordings, reasons and the like that are kept at most, of each
 _CACHED_MAX = 20_000
-_SECTIONS = {section.value: section for section in Section}
+_RISING = Section.RISING.value
 _KINDS = {kind.value: kind for kind in ReasonKind}
 #: the last reason, votes, comments, stars
 Told = tuple[tuple[Reason, ...], int | None, int | None, int | None]
@@ -31,29 +42,46 @@ _BETWEEN = '"],["'
 
 # built once: building a statement costs more than running it
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_HEADS: Select[Any] = (
-    select(edition, subscriber.c.email)
-    .join(subscriber, subscriber.c.id == edition.c.subscriber_id)
-    .where(edition.c.id.in_(_IDS))
+_IN_ORDER = (pick.c.edition_id, pick.c.section, pick.c.position)
+_LINES: Select[Any] = (
+    # what is shown as text, see _BETWEEN
+    select(*_IN_ORDER, pick.c.wording_id, cast(pick.c.shown, Text))
+    .where(pick.c.edition_id.in_(_IDS))
+    .order_by(*_IN_ORDER)
 )
-_PICKED: Select[Any] = (
+_SCORES: Select[Any] = (
     select(
         pick.c.edition_id,
         pick.c.section,
-        pick.c.position,
         pick.c.item_id,
-        pick.c.wording_id,
         pick.c.score,
         pick.c.match,
         pick.c.trend,
         pick.c.freshness,
-        # as text, see _BETWEEN
-        cast(pick.c.shown, Text),
     )
     .where(pick.c.edition_id.in_(_IDS))
-    .order_by(pick.c.edition_id, pick.c.section, pick.c.position)
+    .order_by(*_IN_ORDER)
+)
+_SHEETS: Select[Any] = (
+    select(
+        edition.c.id,
+        edition.c.subscriber_id,
+        subscriber.c.email,
+        edition.c.made_at,
+        edition.c.local_on,
+        edition.c.considered,
+        edition.c.interests,
+        edition.c.note,
+    )
+    .join(subscriber, subscriber.c.id == edition.c.subscriber_id)
+    .where(edition.c.id.in_(_IDS))
+)
+_HEADS: Select[Any] = select(edition.c.id, edition.c.zone, edition.c.due_at).where(
+    edition.c.id.in_(_IDS)
 )
 _WORDINGS: Select[Any] = select(wording.c.id, wording.c.data).where(wording.c.id.in_(_IDS))
+#: what is picked and what is rising
+Lists = tuple[list[Line], list[Line]]
 
 
 class EditionReader:
@@ -67,33 +95,65 @@ class EditionReader:
         self._reasons: dict[str, tuple[Reason, ...]] = {}
         self._told: dict[str, Told] = {}
 
-    def load(self, tx: Connection, ids: Sequence[int]) -> dict[int, Edition]:
-        """Editions by id; those that are gone are left out."""
+    def sheets(self, tx: Connection, ids: Sequence[int]) -> dict[int, Sheet]:
+        """What the mails of editions are made from, by id; those that are gone are left out."""
+        found: dict[int, Sheet] = {}
+        for batch in batches(ids):
+            asked = {"ids": list(batch)}
+            lists = self._lines(tx, asked)
+            for id_, subscriber_id, email, made_at, on, considered, interests, note in tx.execute(
+                _SHEETS, asked
+            ):
+                items, rising = lists.get(id_) or ((), ())
+                found[id_] = Sheet(
+                    id=id_,
+                    subscriber_id=subscriber_id,
+                    email=email,
+                    made_at=made_at,
+                    local_on=on,
+                    items=tuple(items),
+                    rising=tuple(rising),
+                    considered=considered,
+                    interests=interests,
+                    note=note,
+                )
+        return found
+
+    def editions(self, tx: Connection, ids: Sequence[int]) -> dict[int, Edition]:
+        """Whole editions, by id in the order asked; those that are gone are left out."""
+        sheets = self.sheets(tx, ids)
         heads: dict[int, Row[Any]] = {}
-        entries: dict[int, list[Entry]] = {}
+        scores: dict[tuple[int, str], list[Row[Any]]] = defaultdict(list)
         for batch in batches(ids):
             asked = {"ids": list(batch)}
             heads |= {row.id: row for row in tx.execute(_HEADS, asked)}
-            picked = tx.execute(_PICKED, asked).all()
-            self._learn_wordings(tx, {row[4] for row in picked})
-            self._sort_in(entries, picked)
-        return {i: _edition_from(heads[i], entries.get(i, ())) for i in ids if i in heads}
+            for row in tx.execute(_SCORES, asked):
+                scores[row.edition_id, row.section].append(row)
+        return {
+            i: _edition_from(heads[i], sheets[i], {s: scores[i, s.value] for s in Section})
+            for i in ids
+            if i in heads and i in sheets
+        }
 
-    def _sort_in(self, entries: dict[int, list[Entry]], picked: Iterable[Sequence[Any]]) -> None:
-        """Each pick as an entry, with the others of its edition."""
+    def _lines(self, tx: Connection, asked: dict[str, Any]) -> dict[int, Lists]:
+        """The picks of editions in their order."""
+        rows = tx.execute(_LINES, asked).all()
+        self._learn_wordings(tx, {row[3] for row in rows})
         wordings, told, learn = self._wordings, self._told, self._learn_told
         reasons_of, learn_reasons = self._reasons, self._learn_reasons
-        for edition_id, section, position, item_id, wording_id, *score, shown in picked:
+        found: dict[int, Lists] = {}
+        for edition_id, section, position, wording_id, shown in rows:
             first, _, last = shown.rpartition(_BETWEEN)
             reasons, votes, comments, stars = told.get(last) or learn(last)
             if first:
                 reasons = (reasons_of.get(first) or learn_reasons(first)) + reasons
-            own = entries.get(edition_id)
-            if own is None:
-                own = entries[edition_id] = []
-            parts = make_parts(score[1], score[2], score[3])
-            chosen = make_pick(item_id or 0, _SECTIONS[section], position, score[0], parts, reasons)
-            own.append(make_entry(chosen, wordings[wording_id], votes, comments, stars))
+            lists = found.get(edition_id)
+            if lists is None:
+                lists = found[edition_id] = ([], [])
+            lists[section == _RISING].append(
+                Line(position, wordings[wording_id], reasons, votes, comments, stars)
+            )
+        return found
 
     def _learn_wordings(self, tx: Connection, ids: set[int]) -> None:
         """Have these wordings at hand."""
@@ -136,20 +196,42 @@ def wording_from(data: Mapping[str, Any]) -> Wording:
     return Wording(**values)
 
 
-def _edition_from(head: Row[Any], entries: Sequence[Entry]) -> Edition:
-    # picks come first in their order, see _PICKED: "pick" < "rising"
-    count = sum([entry.pick.section is Section.PICK for entry in entries])
+def _edition_from(
+    head: Row[Any], sheet: Sheet, scores: Mapping[Section, Sequence[Row[Any]]]
+) -> Edition:
+    def entries(section: Section, lines: Sequence[Line]) -> tuple[Entry, ...]:
+        together = zip(lines, scores[section], strict=True)
+        return tuple(_entry_from(section, line, score) for line, score in together)
+
     return Edition(
-        id=head.id,
-        subscriber_id=head.subscriber_id,
-        email=head.email,
+        id=sheet.id,
+        subscriber_id=sheet.subscriber_id,
+        email=sheet.email,
         zone=head.zone,
         due_at=head.due_at,
-        made_at=head.made_at,
-        local_on=head.local_on,
-        entries=tuple(entries[:count]),
-        rising=tuple(entries[count:]),
-        considered=head.considered,
-        interests=head.interests,
-        note=head.note,
+        made_at=sheet.made_at,
+        local_on=sheet.local_on,
+        entries=entries(Section.PICK, sheet.items),
+        rising=entries(Section.RISING, sheet.rising),
+        considered=sheet.considered,
+        interests=sheet.interests,
+        note=sheet.note,
+    )
+
+
+def _entry_from(section: Section, line: Line, score: Row[Any]) -> Entry:
+    chosen = Pick(
+        item_id=score.item_id or 0,
+        section=section,
+        position=line.position,
+        score=score.score,
+        parts=Parts(match=score.match, trend=score.trend, freshness=score.freshness),
+        reasons=line.reasons,
+    )
+    return Entry(
+        pick=chosen,
+        wording=line.wording,
+        votes=line.votes,
+        comments=line.comments,
+        stars=line.stars,
     )

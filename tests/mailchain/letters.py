@@ -56,7 +56,7 @@ def odd_letters(signer: DkimSigner, recipients: Iterator[str], count: int) -> It
             email=next(recipients),
         )
         letter = chance.choice(composers).edition(
-            made, outbox_id=number, message_id=f"<letter-{number}@example.org>"
+            made.sheet(), outbox_id=number, message_id=f"<letter-{number}@example.org>"
         )
         yield replace(letter, content=signer.sign(letter.content, MADE_AT))
 

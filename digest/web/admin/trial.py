@@ -53,9 +53,8 @@ def send_trial(desk: Desk, request: Request, session: Session, form: Form) -> Re
 def _message(desk: Desk, address: str, now: datetime) -> Envelope:
     domain = desk.settings.mail.from_address.rpartition("@")[2]
     message_id = f"<test-{int(now.timestamp() * 1000)}@{domain}>"
-    return desk.app.composer.edition(
-        _edition(desk, address, now), outbox_id=0, message_id=message_id
-    )
+    sheet = _edition(desk, address, now).sheet()
+    return desk.app.composer.edition(sheet, outbox_id=0, message_id=message_id)
 
 
 def _edition(desk: Desk, address: str, now: datetime) -> Edition:
