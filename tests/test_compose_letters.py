@@ -81,7 +81,9 @@ def test_the_summary_counts(count: int, considered: int, interests: int, line: s
 
 def test_the_date_is_the_reader_s() -> None:
     assert "Sunday 29 February" not in COMPOSER.parts(edition().sheet()).text
-    assert "Thursday 29 February" in COMPOSER.parts(edition(local_on=date(2024, 2, 29)).sheet()).text
+    assert (
+        "Thursday 29 February" in COMPOSER.parts(edition(local_on=date(2024, 2, 29)).sheet()).text
+    )
 
 
 def test_the_preheader_has_three_titles() -> None:

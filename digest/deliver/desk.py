@@ -16,7 +16,7 @@ from digest.clock import uptime_s
 from digest.counting import Case, note_failure
 from digest.deliver.pace import next_midnight, warm_up_allowance
 from digest.deliver.rules import DeliveryRules
-from digest.model import Failure, OutboxState, Sheet
+from digest.model import Envelope, Failure, OutboxState, Sheet
 from digest.store import Transaction, claims, people
 from digest.store import editions as shelf
 from digest.store.claims import Claimed, Settlement
@@ -42,6 +42,8 @@ class Held:
     sheet: Sheet | None
     #: not to be put on the wire after that, by uptime_s
     good_until: float
+    #: the message, or how it ends without one; None until it is made
+    made: Envelope | Settlement | None = None
 
     @property
     def is_ours(self) -> bool:
@@ -98,8 +100,7 @@ class Desk:
         self._left -= len(rows)
         sheets = self._reader.sheets(tx, [r.edition_id for r in rows if r.edition_id is not None])
         return [
-            Held(row=row, sheet=sheets.get(row.edition_id or 0), good_until=until)
-            for row in rows
+            Held(row=row, sheet=sheets.get(row.edition_id or 0), good_until=until) for row in rows
         ]
 
     def _allowed(self, tx: Transaction, limit: int, now: datetime) -> int:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import islice
 from typing import TypeVar
 
 from digest.clock import Clock, uptime_s
@@ -31,6 +32,8 @@ T = TypeVar("T")
 
 #: an outcome is written down that soon, in seconds, even if no group comes together
 _SETTLE_WITHIN_S = 0.2
+#: messages made in a row, while the network waits
+_MADE_TOGETHER = 16
 #: how soon a wait notices that it should stop, in seconds
 _NAP_S = 0.5
 
@@ -95,22 +98,24 @@ class Run:
     # -- what the transport calls
 
     async def _take(self) -> Envelope | None:
-        # others may go on with what they have, before the next message is made
-        await asyncio.sleep(0)
         while not (self._stop() or self._books.done()):
             if self._ready:
                 if (left := self._next_at - uptime_s()) > 0:
                     await asyncio.sleep(min(left, _NAP_S))
                     continue
+                if self._ready[0].made is None:
+                    # others may go on with what they have, before the next messages are made
+                    await asyncio.sleep(0)
                 held = self._ready.popleft()
                 if self._wants_more():
                     self._work.set()
                 if not held.is_ours or self._waits_its_turn(held):
                     continue
-                if (envelope := self._make(held)) is not None:
+                if isinstance(made := self._made(held), Envelope):
                     self._on_the_wire[held.row.id] = held
                     self._next_at = max(self._next_at, uptime_s()) + self._rules.seconds_between
-                    return envelope
+                    return made
+                self._note(Answer(row=held.row, settlement=made))
             elif self._is_dry:
                 break
             else:
@@ -158,20 +163,28 @@ class Run:
         self._note(Answer(row=held.row, settlement=ended))
         return True
 
-    def _make(self, held: Held) -> Envelope | None:
-        """The message of a row; None when there can be none, which is noted."""
+    def _made(self, held: Held) -> Envelope | Settlement:
+        """The message, or how the row ends without. The next ones are made with it: what one needs
+        is at hand for the next; taking turns with the network, each took a quarter longer.
+        """
+        if held.made is None:
+            held.made = self._make(held)
+            for other in islice(self._ready, _MADE_TOGETHER - 1):
+                if other.made is None:
+                    other.made = self._make(other)
+        return held.made
+
+    def _make(self, held: Held) -> Envelope | Settlement:
+        """Make the message of a row, or tell how it ends when there can be none."""
         row, now = held.row, self._clock.now()
         try:
             refuse_late(row, now)
             return self._maker.make(row, held.sheet)
         except BadInput as error:
-            ended = Settlement(id=row.id, state=OutboxState.FAILED, reason=str(error))
-            self._note(Answer(row=row, settlement=ended))
+            return Settlement(id=row.id, state=OutboxState.FAILED, reason=str(error))
         except TemplateError as error:
             # the operator's to mend; it was never on the wire, and others may still go
-            ended = later(row, now, reason=f"template: {error}")
-            self._note(Answer(row=row, settlement=ended))
-        return None
+            return later(row, now, reason=f"template: {error}")
 
     def _note(self, answer: Answer) -> None:
         if not self._answers:
