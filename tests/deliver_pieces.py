@@ -57,9 +57,9 @@ class World:
         self.check_account()
         return report, transport
 
-    def queue_editions(self, count: int, *, now: datetime = NOW) -> None:
+    def queue_editions(self, count: int, *, name: str = "reader", now: datetime = NOW) -> None:
         """One edition of one paper for each of so many new people."""
-        self._queue([f"reader{n}@example.org" for n in range(count)], self._items(paper()), now)
+        self._queue([f"{name}{n}@example.org" for n in range(count)], self._items(paper()), now)
 
     def queue_edition(self, email: str, *papers: PaperData, now: datetime = NOW) -> None:
         """An edition of those papers, or of one, for that address, which joins when it is new."""

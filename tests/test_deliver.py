@@ -11,7 +11,8 @@ from sqlalchemy import select, update
 
 from digest.deliver import DeliveryRules
 from digest.deliver.desk import Answer, Desk
-from digest.deliver.verdict import GIVE_UP_AFTER, decide, failure_of
+from digest.deliver.pace import GIVE_UP_AFTER
+from digest.deliver.verdict import decide, failure_of
 from digest.model import (
     BounceKind,
     Envelope,

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event, select
 
 from digest.cli import daily
 from digest.deliver import DeliveryReport, DeliveryRules, now_and_then
@@ -27,8 +28,10 @@ from digest.deliver.pace import (
 from digest.errors import StoreBusy
 from digest.model import Cadence, Envelope, Fate, MessageKind, OutboxState, Outcome, Status
 from digest.report import day_report
-from digest.store import Store, outbox
+from digest.store import Store, facts, outbox
 from digest.store.outbox import NewMessage
+from digest.store.schema import outbox as outbox_rows
+from digest.store.schema import pick
 from tests.deliver_pieces import World, refusal
 from tests.edition_pieces import editor
 from tests.fakes import ScriptedTransport, accepted
@@ -257,6 +260,64 @@ def test_what_is_over_a_days_allowance_waits_for_the_next(world: World) -> None:
 
     assert len(transport.taken) == 50
     assert world.states() == {"sent": WARM_UP_FIRST + 50}
+
+
+@pytest.mark.parametrize("days_before", [0, WARM_UP_DAYS - 1])
+def test_what_was_made_early_in_the_day_goes_on_the_next_too(
+    sqlite_world: World, days_before: int
+) -> None:
+    """Also when the warm-up is over on the next."""
+    world, began = sqlite_world, NOW.date() - timedelta(days=days_before)
+    allowance = WARM_UP_FIRST * 2**days_before
+    world.clock.at = NOW.replace(hour=0, minute=30)
+    with world.store.write() as tx:
+        facts.put_fact(tx, "sent_on", {"day": NOW.date().isoformat(), "count": allowance - 3})
+    world.queue_editions(5, now=world.clock.at)
+
+    assert len(world.deliver(warm_up_from=began)[1].taken) == 3
+    world.clock.at = next_midnight(world.clock.at) + HOUR
+    assert len(world.deliver(warm_up_from=began)[1].taken) == 2
+
+    assert world.states() == {"sent": 5}
+
+
+def test_what_a_second_day_has_no_room_for_is_given_up_in_plain_words(world: World) -> None:
+    world.clock.at = NOW.replace(hour=0, minute=30)
+    today = world.clock.at.date()
+    left = 5
+    world.queue_editions(3 * WARM_UP_FIRST + left, now=world.clock.at)
+    world.deliver(warm_up_from=today)
+
+    world.clock.at = next_midnight(world.clock.at)
+    _, transport = world.deliver(warm_up_from=today)
+
+    assert len(transport.taken) == 2 * WARM_UP_FIRST
+    assert world.states() == {"sent": 3 * WARM_UP_FIRST, "failed": left}
+    told = day_report(world.store, today, ()).as_json()["reasons"]["failed"]  # type: ignore[index]
+    assert told == {
+        f"warm-up: given up, the {2 * WARM_UP_FIRST} of a second day were gone too": left
+    }
+    with world.store.read() as tx:
+        lost = select(outbox_rows.c.edition_id).where(outbox_rows.c.state == OutboxState.FAILED)
+        held = tx.execute(select(pick.c.item_id).where(pick.c.edition_id.in_(lost))).scalars()
+        assert set(held) == {None}, "their papers may be picked again"
+
+
+def test_what_left_today_is_counted_once_and_then_added_to(world: World) -> None:
+    world.queue_editions(50)
+    world.deliver()
+    counts: list[str] = []
+
+    @event.listens_for(world.store.engine, "before_cursor_execute")
+    def see(_c: object, _u: object, statement: str, *_: object) -> None:
+        if "count(" in statement and "settled_at >=" in statement:
+            counts.append(statement)
+
+    world.queue_editions(2 * WARM_UP_FIRST, name="later")
+    sent = sum(len(world.deliver(warm_up_from=NOW.date())[1].taken) for _ in range(3))
+
+    assert sent == WARM_UP_FIRST - 50, "what left before the warm-up was turned on counts"
+    assert len(counts) == 1
 
 
 def test_several_senders_share_a_days_allowance(world: World) -> None:

@@ -10,7 +10,7 @@ import pytest
 from digest.clock import SystemClock
 from digest.compose.composer import Composer
 from digest.deliver import GROUP, LEASE, DeliveryRules
-from digest.deliver.verdict import GIVE_UP_AFTER
+from digest.deliver.pace import GIVE_UP_AFTER
 from digest.errors import StoreFull, TemplateError
 from digest.model import (
     Edition,

@@ -10,14 +10,14 @@ import math
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from digest.clock import uptime_s
 from digest.counting import Case, note_failure
 from digest.deliver.pace import next_midnight, warm_up_allowance
 from digest.deliver.rules import DeliveryRules
 from digest.model import Envelope, Failure, OutboxState, Sheet
-from digest.store import Transaction, claims, people
+from digest.store import Transaction, allowance, claims, people
 from digest.store import editions as shelf
 from digest.store.claims import Claimed, Settlement
 from digest.store.frozen import EditionReader
@@ -87,6 +87,9 @@ class Desk:
         ours = claims.settle(tx, settlements, owner=self._owner, now=now)
         failed = [s.id for s in settlements if s.state is OutboxState.FAILED and s.id in ours]
         shelf.forget_picks(tx, outbox_ids=failed)
+        sent = sum(s.state is OutboxState.SENT and s.id in ours for s in settlements)
+        if sent and self._warms_up(now):
+            allowance.add_handed_over(tx, _day_of(now), sent)
         for answer in answers:
             if answer.failure is not None:
                 _note(tx, answer.row, answer.failure, now)
@@ -103,27 +106,46 @@ class Desk:
             Held(row=row, sheet=sheets.get(row.edition_id or 0), good_until=until) for row in rows
         ]
 
+    def _warms_up(self, now: datetime) -> int | None:
+        """How many messages may leave today; None when there is no limit."""
+        began_on = self._rules.warm_up_from
+        return warm_up_allowance(began_on, _day_of(now)) if began_on is not None else None
+
     def _allowed(self, tx: Transaction, limit: int, now: datetime) -> int:
         """How many of `limit` a new sending domain may claim today.
 
         When it may send no more, editions wait for the next day; questions to confirm, which
         somebody is waiting for, still go.
         """
-        began_on = self._rules.warm_up_from
-        if began_on is None or (most := warm_up_allowance(began_on, now.date())) is None:
+        most = self._warms_up(now)
+        if most is None:
             return limit
         midnight = next_midnight(now)
         if self._left <= 0 or self._left_until != midnight:
-            left = most - claims.handed_over(tx, midnight - timedelta(days=1))
+            left = most - allowance.handed_over(tx, _day_of(now))
             self._left = math.ceil(left / _SHARE)
             self._left_until = midnight
         if self._left > 0:
             return min(limit, self._left)
+        self._postpone(tx, now, most)
+        return limit
+
+    def _postpone(self, tx: Transaction, now: datetime, most: int) -> None:
+        """Have today's editions wait for tomorrow, and give up those that have waited for today."""
+        midnight = next_midnight(now)
+        given_up = claims.give_up_editions(
+            tx,
+            now=now,
+            made_before=midnight - timedelta(days=1),
+            reason=f"warm-up: given up, the {most} of a second day were gone too",
+        )
+        shelf.forget_picks(tx, outbox_ids=given_up)
         reason = f"warm-up: no more than {most} on this day"
         count = claims.postpone_editions(tx, now=now, until=midnight, reason=reason)
+        if given_up:
+            log.warning("%d editions of yesterday are given up: %s", len(given_up), reason)
         if count:
             log.warning("%d editions wait for tomorrow: %s", count, reason)
-        return limit
 
     def renew(self, tx: Transaction, held: Collection[Held]) -> None:
         """Prolong the leases of what is held; what has gone to another is ours no more."""
@@ -146,6 +168,10 @@ class Desk:
     def _good_until(self) -> float:
         # counted from before the database reads its clock
         return uptime_s() + self._rules.lease.total_seconds() * _USED
+
+
+def _day_of(now: datetime) -> date:
+    return now.astimezone(UTC).date()
 
 
 def _note(tx: Transaction, row: Claimed, failure: Failure, now: datetime) -> None:

@@ -22,6 +22,8 @@ _BUSY = ("4.3.", "4.4.", "4.7.0", "4.7.28")
 _REST_FIRST = timedelta(minutes=1)
 _REST_LONGEST = timedelta(minutes=30)
 
+#: a message that could not be handed over in this time is given up
+GIVE_UP_AFTER = timedelta(hours=20)
 #: what a new sending domain may send on its first day; twice as much on each day after
 WARM_UP_FIRST = 200
 #: so many days; then there is no limit
@@ -41,6 +43,17 @@ def warm_up_allowance(began_on: date, today: date) -> int | None:
 def next_midnight(now: datetime) -> datetime:
     """When the next day of the warm-up, and of the ledger, begins."""
     return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
+
+
+def too_late_at(made_at: datetime, began_on: date | None) -> datetime:
+    """From when on nobody wants a message any more that was made then.
+
+    One that a warm-up may have postponed to the next day has that whole day.
+    """
+    until = made_at + GIVE_UP_AFTER
+    if began_on is None or warm_up_allowance(began_on, made_at.astimezone(UTC).date()) is None:
+        return until
+    return max(until, next_midnight(made_at) + timedelta(days=1))
 
 
 @dataclass(slots=True)

@@ -178,7 +178,7 @@ class Run:
         """Make the message of a row, or tell how it ends when there can be none."""
         row, now = held.row, self._clock.now()
         try:
-            refuse_late(row, now)
+            refuse_late(row, now, warm_up_from=self._rules.warm_up_from)
             return self._maker.make(row, held.sheet)
         except BadInput as error:
             return Settlement(id=row.id, state=OutboxState.FAILED, reason=str(error))

@@ -5,15 +5,14 @@ Called by run.py for every answer, and for rows before they leave.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from digest.bounce import is_telling, is_vague, judge, names_no_address
+from digest.deliver.pace import GIVE_UP_AFTER, too_late_at
 from digest.errors import BadInput
 from digest.model import BounceKind, Failure, Fate, OutboxState, Outcome
 from digest.store.claims import Claimed, Settlement
 
-#: a message that could not be handed over in this time is given up
-GIVE_UP_AFTER = timedelta(hours=20)
 _RETRY_FIRST = timedelta(minutes=5)
 _RETRY_MAX = timedelta(hours=3)
 _LATE = "too late: not handed over within 20 h"
@@ -62,9 +61,11 @@ def later(row: Claimed, now: datetime, *, reason: str, answer: str | None = None
     )
 
 
-def refuse_late(row: Claimed, now: datetime) -> None:
+def refuse_late(row: Claimed, now: datetime, *, warm_up_from: date | None) -> None:
     """Raise BadInput for what nobody wants any more: a daemon that was off delivers no old news."""
-    if row.attempts == 1 and now - row.created_at > GIVE_UP_AFTER:
+    if now <= too_late_at(row.created_at, warm_up_from):
+        return
+    if row.attempts == 1:
         raise BadInput(_LATE)
     if now - row.first_tried_at > GIVE_UP_AFTER + _RETRY_MAX:
         raise BadInput(_GAVE_UP)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     Row,
     Select,
+    and_,
     bindparam,
     case,
     func,
@@ -31,8 +32,6 @@ from digest.store.items import batches
 from digest.store.moments import UTCDateTime
 from digest.store.schema import OPEN, WAITING, outbox, subscriber, suppression
 
-#: what is that long overdue has been given up, see deliver/verdict.py
-_GIVEN_UP = timedelta(days=3)
 _DIED = "the sender died while it was on the wire"
 
 
@@ -105,6 +104,11 @@ _READERS: Select[Any] = (
     select(subscriber.c.id, subscriber.c.email, subscriber.c.status, suppression.c.reason)
     .outerjoin(suppression, suppression.c.address_key == subscriber.c.address_key)
     .where(subscriber.c.id.in_(bindparam("ids", expanding=True)))
+)
+
+
+_DUE_EDITION = and_(
+    WAITING, outbox.c.not_before <= bindparam("now"), outbox.c.kind == MessageKind.EDITION
 )
 
 
@@ -216,23 +220,29 @@ def settle(
     return ours
 
 
-def handed_over(tx: Connection, since: datetime) -> int:
-    """How many messages have left since then, or may have."""
-    # the due day only narrows the search: what is older than that is given up
-    recent = outbox.c.due_at > since - _GIVEN_UP
-    sent = select(func.count()).where(
-        recent, outbox.c.state == OutboxState.SENT, outbox.c.settled_at >= since
+def give_up_editions(
+    tx: Connection, *, now: datetime, made_before: datetime, reason: str
+) -> list[int]:
+    """Fail every edition that is due and was made before then; returns the ids of the messages."""
+    old = select(outbox.c.id).where(_DUE_EDITION, outbox.c.created_at < made_before)
+    done = tx.execute(
+        update(outbox)
+        .where(outbox.c.id.in_(old.with_for_update(skip_locked=True)))
+        .values(state=OutboxState.FAILED, reason=reason, settled_at=now)
+        .returning(outbox.c.id),
+        {"now": now},
     )
-    leaving = select(func.count()).where(OPEN, outbox.c.state == OutboxState.SENDING)
-    return tx.execute(sent).scalar_one() + tx.execute(leaving).scalar_one()
+    return list(done.scalars())
 
 
 def postpone_editions(tx: Connection, *, now: datetime, until: datetime, reason: str) -> int:
     """Have every edition that is due wait until then; returns how many there were."""
+    due = select(outbox.c.id).where(_DUE_EDITION)
     done = tx.execute(
         update(outbox)
-        .where(WAITING, outbox.c.not_before <= now, outbox.c.kind == MessageKind.EDITION)
-        .values(state=OutboxState.DEFERRED, reason=reason, not_before=until)
+        .where(outbox.c.id.in_(due.with_for_update(skip_locked=True)))
+        .values(state=OutboxState.DEFERRED, reason=reason, not_before=until),
+        {"now": now},
     )
     return done.rowcount
 

@@ -29,11 +29,16 @@ def facts_like(tx: Connection, prefix: str) -> tuple[tuple[str, Any], ...]:
     return tuple((row.name, row.value) for row in rows)
 
 
+def change_alone(tx: Connection, name: str) -> None:
+    """Have nobody else change a value, who does this too, until the transaction ends."""
+    if tx.dialect.name != "sqlite":
+        # two at once would both build on what was there; on SQLite a writer is alone anyway
+        tx.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
+
+
 def hold(tx: Connection, name: str, *, owner: str, lease: timedelta) -> bool:
     """Take or keep for `owner` what only one process may do; False while another has it."""
-    if tx.dialect.name != "sqlite":
-        # two at once would both find it free; on SQLite a writer is alone anyway
-        tx.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
+    change_alone(tx, name)
     now, held = db_now(tx), get_fact(tx, name)
     if held is not None and held["owner"] != owner and datetime.fromisoformat(held["until"]) > now:
         return False
