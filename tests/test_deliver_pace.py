@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import io
 import sys
 from collections import Counter, defaultdict
@@ -90,6 +91,150 @@ def test_each_gets_a_turn_of_its_own_at_the_pace(per_minute: int, count: int) ->
     assert not turns or turns[-1] <= NOW + last + MINUTE / per_minute
 
 
+class Queue:
+    """Messages to one domain, asked about when their time has come, as the outbox gives them."""
+
+    def __init__(self, per_minute: int) -> None:
+        self.paces = [DomainPace(per_minute)]
+        self.seen_at: dict[int, datetime] = {}
+        self.left_at: dict[int, datetime] = {}
+        #: in the order in which they left
+        self.left: list[int] = []
+        self.delays: Counter[int] = Counter()
+        #: not before, number, and whether that was promised
+        self._waiting: list[tuple[datetime, int, bool]] = []
+
+    def add(self, arrived_at: datetime) -> int:
+        number = len(self._waiting) + len(self.left)
+        heapq.heappush(self._waiting, (arrived_at, number, False))
+        return number
+
+    def look(self, now: datetime) -> None:
+        while self._waiting and self._waiting[0][0] <= now:
+            turn, number, is_promised = heapq.heappop(self._waiting)
+            self.seen_at.setdefault(number, now)
+            pace = self.paces[number % len(self.paces)]
+            again = pace.turn("example.org", now, promised=turn if is_promised else None)
+            if again is None:
+                self.left_at[number] = now
+                self.left.append(number)
+            else:
+                self.delays[number] += 1
+                heapq.heappush(self._waiting, (again, number, True))
+
+    def empty(self, now: datetime, tick: timedelta) -> None:
+        while self._waiting:
+            now += tick
+            self.look(now)
+
+
+#: a look that is later than that has lost some of the pace
+IN_TIME_S = BURST.total_seconds() * 0.9
+
+
+def looks(longest_s: float) -> st.SearchStrategy[list[tuple[float, int]]]:
+    """Seconds until the next look, and how many new messages it finds."""
+    one = st.tuples(st.floats(0.1, longest_s), st.integers(0, 40))
+    return st.lists(one, min_size=1, max_size=60)
+
+
+@given(per_minute=st.integers(1, 600), looks=looks(IN_TIME_S))
+def test_first_come_first_served_however_many_keep_coming(
+    per_minute: int, looks: list[tuple[float, int]]
+) -> None:
+    queue, now = Queue(per_minute), NOW
+    arrived: dict[int, datetime] = {}
+    for wait, count in looks:
+        for n in range(count):
+            at = now + timedelta(seconds=wait * n / count)
+            arrived[queue.add(at)] = at
+        now += timedelta(seconds=wait)
+        queue.look(now)
+    queue.empty(now, timedelta(seconds=5))
+
+    place = {number: at for at, number in enumerate(queue.left)}
+    for one, seen_at in queue.seen_at.items():
+        for other, at in arrived.items():
+            assert at <= seen_at or place[one] < place[other], "who came later did not leave first"
+
+
+@given(
+    per_minute=st.integers(1, 600),
+    ticks=st.lists(st.floats(0.1, IN_TIME_S), min_size=20, max_size=60),
+    share=st.floats(0.1, 3),
+)
+def test_who_was_promised_a_turn_leaves_when_it_comes(
+    per_minute: int, ticks: list[float], share: float
+) -> None:
+    """While new messages keep coming at that share of the pace."""
+    queue, now, due = Queue(per_minute), NOW, 0.0
+    for wait in ticks:
+        due += wait / 60 * per_minute * share
+        while due >= 1:
+            queue.add(now)
+            due -= 1
+        now += timedelta(seconds=wait)
+        queue.look(now)
+    queue.empty(now, timedelta(seconds=5))
+
+    assert set(queue.delays.values()) <= {1}
+
+
+@given(per_minute=st.integers(1, 600), looks=looks(120))
+def test_a_late_look_puts_nobody_off_for_good(
+    per_minute: int, looks: list[tuple[float, int]]
+) -> None:
+    queue, now = Queue(per_minute), NOW
+    for wait, count in looks:
+        for _ in range(count):
+            queue.add(now)
+        now += timedelta(seconds=wait)
+        queue.look(now)
+    queue.empty(now, timedelta(seconds=5))
+
+    late = sum(wait > IN_TIME_S for wait, _ in looks)
+    assert max(queue.delays.values(), default=0) <= 1 + 2 * late
+    whole = len(queue.left) * MINUTE / per_minute
+    lost = timedelta(seconds=sum(wait for wait, _ in looks))
+    assert max(queue.left_at.values(), default=NOW) <= NOW + whole + lost + MINUTE
+
+
+@given(per_minute=st.integers(1, 600), count=st.integers(1, 200), down_s=st.floats(0, 7200))
+def test_who_was_promised_a_turn_by_a_process_that_is_gone_waits_no_longer_than_its_place(
+    per_minute: int, count: int, down_s: float
+) -> None:
+    queue = Queue(per_minute)
+    numbers = [queue.add(NOW) for _ in range(count)]
+    queue.look(NOW)
+    queue.paces = [DomainPace(per_minute)]
+    back_at = NOW + timedelta(seconds=down_s)
+    newcomers = [queue.add(back_at) for _ in range(20)]
+    queue.empty(back_at, timedelta(seconds=5))
+
+    whole = (count + 20) * MINUTE / per_minute
+    assert max(queue.left_at.values()) <= back_at + whole + timedelta(seconds=10)
+    if down_s * per_minute > 60 * count:
+        # everybody's turn has come by then
+        assert queue.left == sorted(queue.left), (numbers, newcomers)
+
+
+@given(per_minute=st.integers(1, 600), count=st.integers(2, 200))
+def test_two_processes_leave_nobody_for_last(per_minute: int, count: int) -> None:
+    queue, now = Queue(per_minute), NOW
+    queue.paces.append(DomainPace(per_minute))
+    first = [queue.add(NOW) for _ in range(count)]
+    for _ in range(200):
+        queue.add(now)
+        queue.look(now)
+        # whoever is there first takes it
+        queue.paces.reverse()
+        now += timedelta(seconds=5)
+    queue.empty(now, timedelta(seconds=5))
+
+    whole = count * MINUTE / per_minute
+    assert max(queue.left_at[number] for number in first) <= NOW + whole + timedelta(seconds=70)
+
+
 def test_a_domain_that_rests_does_not_hold_up_another() -> None:
     pace = DomainPace(1)
 
@@ -115,7 +260,7 @@ def test_a_domain_that_refuses_is_left_alone_longer_each_time() -> None:
         assert until is not None
         rests.append((until - now) // MINUTE)
         now = until
-        assert pace.turn("a.example", now) is None
+        assert pace.turn("a.example", now, promised=until) is None
     assert rests == [1, 2, 4, 8, 16, 30, 30, 30]
 
     pace.hear("a.example", outcome(Fate.ACCEPTED), now)
@@ -213,6 +358,21 @@ def test_what_waits_its_turn_leaves_at_the_pace_and_was_no_attempt(sqlite_world:
     assert max(minutes.values()) <= 12 + 3
     assert sum(minutes.values()) == 30
     assert {world.row(n).attempts for n in range(1, 31)} == {1}
+    world.check_account()
+
+
+def test_who_waits_its_turn_is_not_overtaken_by_those_who_come_later(sqlite_world: World) -> None:
+    world, first = sqlite_world, 30
+    world.queue_editions(first)
+    deliverer = world.deliverer(domain_rate_per_minute=12)
+    for n in range(first):
+        deliverer.deliver(ScriptedTransport())
+        world.clock.at += timedelta(seconds=5)
+        # as many as the pace allows
+        world.queue_editions(1, name=f"later{n}-", now=world.clock.at)
+
+    went = [world.row(n).state for n in range(1, first + 1)]
+    assert went == ["sent"] * first
     world.check_account()
 
 

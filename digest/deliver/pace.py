@@ -6,7 +6,7 @@ nobody else. Times are parameters; used by run.py and desk.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import OrderedDict
 from datetime import UTC, date, datetime, time, timedelta
 
 from digest.model import Fate, Outcome
@@ -14,6 +14,8 @@ from digest.model import Fate, Outcome
 #: a domain that was left alone may get the messages of so much time at once: ticks are seconds
 #: apart, and a pace kept to the message would waste what lies between them
 BURST = timedelta(seconds=10)
+#: a turn that nobody has taken for so long was another process's to take, or nobody's
+_LOST_AFTER = timedelta(minutes=1)
 #: refusals in a row, for being busy, after which a domain is left alone for a while
 PATIENCE = 10
 #: the beginnings of status codes that mean it (RFC 3463: the system, the way there; 4.7.0 and
@@ -56,17 +58,47 @@ def too_late_at(made_at: datetime, began_on: date | None) -> datetime:
     return max(until, next_midnight(made_at) + timedelta(days=1))
 
 
-@dataclass(slots=True)
+class _Turns:
+    """Turns that were given away and not yet taken, in order."""
+
+    def __init__(self, now: datetime) -> None:
+        self._open: OrderedDict[datetime, None] = OrderedDict()
+        #: the last that was given away
+        self.last = now
+
+    def __contains__(self, turn: datetime) -> bool:
+        return turn in self._open
+
+    def give(self, turn: datetime) -> datetime:
+        self._open[turn] = None
+        self.last = turn
+        return turn
+
+    def take(self, turn: datetime) -> bool:
+        """Whether that turn was given here."""
+        return self._open.pop(turn, self) is None
+
+    def are_open(self, now: datetime) -> bool:
+        """Whether somebody is still to come. Who is late by much has left, or gone elsewhere."""
+        while self._open and next(iter(self._open)) < now - _LOST_AFTER:
+            self._open.popitem(last=False)
+        return bool(self._open)
+
+
 class _Domain:
     """What one domain of readers has had."""
 
-    #: when what has left would have left at exactly the pace
-    spent_until: datetime
-    #: the last turn that was given away
-    promised: datetime
-    refusals: int = 0
-    rests: int = 0
-    rests_until: datetime | None = None
+    def __init__(self, now: datetime) -> None:
+        #: when what has left would have left at exactly the pace
+        self.spent_until = now
+        #: for new messages
+        self.promised = _Turns(now)
+        #: for those whose turn had come and that could not leave: they come before all that are
+        #: promised an earlier or a later one
+        self.put_off = _Turns(now)
+        self.refusals = 0
+        self.rests = 0
+        self.rests_until: datetime | None = None
 
 
 class DomainPace:
@@ -80,21 +112,41 @@ class DomainPace:
         self._step = timedelta(minutes=1) / per_minute if per_minute else timedelta()
         self._domains: dict[str, _Domain] = {}
 
-    def turn(self, domain: str, now: datetime) -> datetime | None:
+    def turn(
+        self, domain: str, now: datetime, *, promised: datetime | None = None
+    ) -> datetime | None:
         """None: a message to that domain may leave now, and is counted. Else when to ask again;
-        no two are given the same turn.
+        no two new ones are given the same turn.
+
+        First come, first served: `promised` is the turn of one that has been here before, or at
+        another process. Those with earlier turns are to be asked about first.
         """
         known = self._known(domain, now)
         if known is None:
             if not self._step:
                 return None
-            known = self._domains[domain] = _Domain(spent_until=now, promised=now)
+            known = self._domains[domain] = _Domain(now)
         free_at = max(known.spent_until - BURST, known.rests_until or now)
-        if free_at <= now:
+        if self._is_next(known, now, promised) and free_at <= now:
             known.spent_until = max(known.spent_until, now) + self._step
             return None
-        known.promised = max(known.promised + self._step, free_at)
-        return known.promised
+        if promised is None:
+            return known.promised.give(max(known.promised.last + self._step, free_at))
+        turn = max(known.put_off.last + self._step, free_at)
+        while turn in known.promised:
+            # it says by whom it was given
+            turn += timedelta.resolution
+        known.promised.last = max(known.promised.last, turn)
+        return known.put_off.give(turn)
+
+    def _is_next(self, known: _Domain, now: datetime, promised: datetime | None) -> bool:
+        """Whether nobody is still to come who came before."""
+        if promised is None:
+            return not (known.put_off.are_open(now) or known.promised.are_open(now))
+        known.promised.take(promised)
+        if known.put_off.take(promised) or promised > known.put_off.last:
+            return True
+        return not known.put_off.are_open(now)
 
     def _known(self, domain: str, now: datetime) -> _Domain | None:
         """What is known of a domain; nothing, when the clock has been set back since."""
@@ -115,10 +167,13 @@ class DomainPace:
         if outcome.fate is not Fate.TEMPORARY or not (outcome.status or "").startswith(_BUSY):
             if known is not None:
                 known.refusals = known.rests = 0
-                known.rests_until = None
+                if known.rests_until is not None:
+                    # nobody has to wait for those who were told to stay away until then
+                    known.rests_until = None
+                    known.promised, known.put_off = _Turns(now), _Turns(now)
             return
         if known is None:
-            known = self._domains[domain] = _Domain(spent_until=now, promised=now)
+            known = self._domains[domain] = _Domain(now)
         known.refusals += 1
         is_resting = known.rests_until is not None and now < known.rests_until
         # after a rest, one refusal is enough: nothing has changed there

@@ -150,7 +150,7 @@ class Run:
     def _waits_its_turn(self, held: Held) -> bool:
         """Whether its reader's domain has had enough for now; it is given back until it has not."""
         domain = domain_of(held.row.email)
-        turn = self._pace.turn(domain, self._clock.now())
+        turn = self._pace.turn(domain, self._clock.now(), promised=held.row.promised)
         if turn is None:
             return False
         ended = Settlement(

@@ -48,6 +48,8 @@ class Claimed:
     message_id: str
     attempts: int
     created_at: datetime
+    #: when its turn was, after it had been put off; None when it is here for the first time
+    promised: datetime | None = None
     first_tried_at: datetime
 
 
@@ -144,6 +146,7 @@ def _claimed_from(row: Row[Any], email: str) -> Claimed:
         message_id=row.message_id,
         attempts=row.attempts,
         created_at=row.created_at,
+        promised=row.not_before if row.not_before > row.created_at else None,
         first_tried_at=row.first_tried_at,
     )
 
