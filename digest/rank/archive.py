@@ -8,14 +8,13 @@ Retrieval with Document Expansion", NAACL 2006.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from digest.rank.lexicon import Floats, Postings, WordVector, blend, strongest
+from digest.rank.lexicon import Floats, Postings, Remembering, WordVector, blend, strongest
 from digest.rank.space import Space, unit_rows
 from digest.rank.words import Ids
 
@@ -29,8 +28,6 @@ BORROWED_WORDS = 100
 #: what is more like than this is the text itself
 ITSELF = 0.999
 _BLOCK = 256
-#: words of a text that is worth remembering, and so many texts are
-_LONG, _KNOWN_MAX = 40, 4_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +43,7 @@ class Corpus:
     """Many texts, each read together with its neighbours, ready to be scored."""
 
     def __init__(self, words: Sequence[WordVector], meanings: Floats, space: Space) -> None:
-        self._words = Postings(words)
-        # long texts are papers that many people liked: (their words, their row)
-        self._known: OrderedDict[int, tuple[WordVector, Floats]] = OrderedDict()
+        self._words = Remembering(words)
         #: n × d
         self.meanings = meanings
         #: the same, softened
@@ -59,19 +54,7 @@ class Corpus:
 
     def cosines(self, vectors: Sequence[WordVector]) -> Floats:
         """The cosine of some texts' words with those of every text here (vectors × n)."""
-        asked = [at for at, vector in enumerate(vectors) if id(vector) not in self._known]
-        found = np.empty((len(vectors), len(self)), np.float32)
-        rows = self._words.cosines_many([vectors[at] for at in asked])
-        for at, vector in enumerate(vectors):
-            if id(vector) in self._known:
-                found[at] = self._known[id(vector)][1]
-        for at, row in zip(asked, rows, strict=True):
-            found[at] = row
-            if vectors[at].ids.size > _LONG:
-                self._known[id(vectors[at])] = vectors[at], row.copy()
-        while len(self._known) > _KNOWN_MAX:
-            self._known.popitem(last=False)
-        return found
+        return self._words.cosines_many(vectors)
 
 
 class Archive:

@@ -9,6 +9,7 @@ Retrieval", 2008, chapter 6.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +29,8 @@ UNHEARD = 0.3
 _COUNTED_MAX = 6_000
 #: vectors that are looked up together: more would fill the caches with their postings
 _VECTORS = 64
+#: words of a text that is worth remembering, and so many texts are
+_LONG, _KNOWN_MAX = 40, 4_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +75,6 @@ def _numbers(text: str) -> Ids:
     """The numbers of a text's stems and stem pairs, in any order."""
     ids = word_ids(text)
     return np.concatenate([ids[ids >= 0], pair_ids(ids)])
-
-
-def cosine(one: WordVector, other: WordVector) -> float:
-    """The cosine of two texts' weights, 0…1."""
-    _, mine, theirs = np.intersect1d(one.ids, other.ids, assume_unique=True, return_indices=True)
-    return min(float(one.weights[mine] @ other.weights[theirs]), 1.0)
 
 
 def blended_length(vectors: Sequence[WordVector], weights: Floats) -> float:
@@ -196,3 +193,28 @@ class Postings:
         cells = np.repeat(owners[known], lengths) + self._texts[rows]
         counted = np.bincount(cells, values, minlength=len(vectors) * self.size)
         return np.asarray(counted.reshape(len(vectors), self.size), np.float64)
+
+
+class Remembering(Postings):
+    """Postings that remember what long texts came to: they are papers that many people liked."""
+
+    def __init__(self, vectors: Sequence[WordVector]) -> None:
+        super().__init__(vectors)
+        #: (its words, its row)
+        self._known: OrderedDict[int, tuple[WordVector, Floats]] = OrderedDict()
+
+    def cosines_many(self, vectors: Sequence[WordVector]) -> Floats:
+        """The cosines of vectors with every text (vectors × texts)."""
+        asked = [at for at, vector in enumerate(vectors) if id(vector) not in self._known]
+        found = np.empty((len(vectors), self.size), np.float32)
+        rows = super().cosines_many([vectors[at] for at in asked])
+        for at, vector in enumerate(vectors):
+            if id(vector) in self._known:
+                found[at] = self._known[id(vector)][1]
+        for at, row in zip(asked, rows, strict=True):
+            found[at] = row
+            if vectors[at].ids.size > _LONG:
+                self._known[id(vectors[at])] = vectors[at], row.copy()
+        while len(self._known) > _KNOWN_MAX:
+            self._known.popitem(last=False)
+        return found

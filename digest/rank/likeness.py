@@ -10,20 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from digest.rank.archive import Gist
-from digest.rank.lexicon import Floats, Postings, cosine
-from digest.rank.words import Ids
-
-
-def like(one: Gist, other: Gist) -> float:
-    """How like two texts are, 0…1."""
-    words = cosine(one.words, other.words)
-    if not one.meaning.size:
-        return words
-    return (words + max(float(one.meaning @ other.meaning), 0.0)) / 2
+from digest.rank.lexicon import Floats, Remembering
 
 
 class Gists:
-    """The gists of some texts, in order, and their likeness to a text and among each other."""
+    """The gists of some texts, in order, and how like other texts they are."""
 
     def __init__(self, gists: Sequence[Gist], dimension: int) -> None:
         self._gists = gists
@@ -32,26 +23,19 @@ class Gists:
         self.meanings = np.zeros((len(gists), dimension), np.float32)
         for row, gist in enumerate(gists):
             self.meanings[row] = gist.meaning
-        self._postings = Postings(self.words)
+        self._postings = Remembering(self.words)
 
     def __getitem__(self, row: int) -> Gist:
         return self._gists[row]
 
     def likeness(self, gist: Gist) -> Floats:
-        """How like each text is to that one (n,), as by `like`."""
-        return _together(self._postings.cosines(gist.words), self.meanings, gist)
+        """How like each text is to that one, 0…1 (n,)."""
+        return np.asarray(self.likeness_many([gist])[0])
 
-    def among(self, rows: Ids) -> Floats:
-        """How like some of the texts are to each other (rows × rows)."""
-        few = Postings([self.words[row] for row in rows])
-        meanings = self.meanings[rows]
-        likeness = [
-            _together(few.cosines(self.words[row]), meanings, self._gists[row]) for row in rows
-        ]
-        return np.array(likeness, np.float32)
-
-
-def _together(words: Floats, meanings: Floats, gist: Gist) -> Floats:
-    if not gist.meaning.size:
-        return words
-    return np.asarray((words + np.maximum(meanings @ gist.meaning, 0.0)) / 2, np.float32)
+    def likeness_many(self, gists: Sequence[Gist]) -> Floats:
+        """How like each text is to each of those, 0…1 (gists × n)."""
+        words = self._postings.cosines_many([gist.words for gist in gists])
+        if not gists or not self.meanings.shape[1]:
+            return words
+        meanings = np.stack([gist.meaning for gist in gists]) @ self.meanings.T
+        return np.asarray((words + np.maximum(meanings, 0.0)) / 2, np.float32)

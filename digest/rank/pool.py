@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice, repeat
 
 import numpy as np
 
 from digest.model import Candidate, Parts, Pick, Profile, Ranking, Section, Wording
+from digest.model.quick import make_pick
 from digest.rank.archive import Archive
 from digest.rank.asked import Asked
 from digest.rank.choose import Chosen
@@ -54,6 +56,7 @@ class Pool:
         self._reader = reader
         self._judge = Judge(candidates, now=now, settings=settings, reader=reader, archive=archive)
         self._items = self._judge.items
+        self._item_ids = np.array([c.item_id for c in self._items], np.int64)
         is_rising = [t.ratio is not None and t.ratio >= RATIO_SHOWN for t in self._judge.trends]
         self._rising_rows = np.flatnonzero(np.array(is_rising, bool))
         self._rising_picks: dict[tuple[int, int], Pick] = {}
@@ -146,45 +149,53 @@ class Pool:
         self, people: Sequence[Asked], judged: Judged, alike: Ids, chosen: Chosen
     ) -> Iterator[Ranking]:
         """The rankings of those people of a block who take equally many."""
-        why = Why(self._judge, judged)
+        picks = self._picks(judged, alike, chosen)
         rising = self._risings(people, judged, alike, chosen)
-        for person, line, others in zip(alike.tolist(), chosen.picks, rising, strict=True):
-            rows = line[line >= 0]
+        counts = (chosen.picks >= 0).sum(axis=1).tolist()
+        for person, count, others in zip(alike.tolist(), counts, rising, strict=True):
             is_empty = bool(judged.is_empty[person])
-            if rows.size:
+            if count:
                 note = NO_INTERESTS if is_empty else None
             else:
                 note = self._why_nothing(judged.left[person])
             yield Ranking(
-                picks=tuple(self._picks(person, rows, judged, why)),
-                rising=() if is_empty else others,
+                picks=tuple(islice(picks, count)),
+                rising=() if is_empty else tuple(others),
                 considered=len(self),
                 note=note,
             )
 
-    def _picks(self, person: int, rows: Ids, judged: Judged, why: Why) -> Iterator[Pick]:
-        scores = judged.scores[person, rows].tolist()
-        parts, reasons = why.parts(person, rows), why.reasons(person, rows)
-        for place, row in enumerate(rows.tolist()):
-            yield Pick(
-                item_id=self._items[row].item_id,
-                position=place + 1,
-                score=scores[place],
-                parts=parts[place],
-                reasons=reasons[place],
-            )
+    def _picks(self, judged: Judged, alike: Ids, chosen: Chosen) -> Iterator[Pick]:
+        """What was picked, person after person."""
+        why = Why(self._judge, judged)
+        lines, places = np.nonzero(chosen.picks >= 0)
+        people, rows = alike[lines], chosen.picks[lines, places]
+        return map(
+            make_pick,
+            self._item_ids[rows].tolist(),
+            repeat(Section.PICK),
+            (places + 1).tolist(),
+            judged.scores[people, rows].tolist(),
+            why.parts(people, rows),
+            why.reasons(people, rows),
+        )
 
     def _risings(
         self, people: Sequence[Asked], judged: Judged, alike: Ids, chosen: Chosen
-    ) -> Iterator[tuple[Pick, ...]]:
+    ) -> list[list[Pick]]:
         """For each what rises outside the picks; candidates stand in the order of their rise."""
         is_open = judged.left[alike] > -np.inf
         lines, places = np.nonzero(chosen.picks >= 0)
         is_open[lines, chosen.picks[lines, places]] = False
         is_open = is_open[:, self._rising_rows]
-        for line, person in zip(is_open, alike.tolist(), strict=True):
-            rows = self._rising_rows[np.flatnonzero(line)[: max(people[person].rising, 0)]]
-            yield tuple(self._rising(row, place) for place, row in enumerate(rows.tolist(), 1))
+        place = is_open.cumsum(axis=1)
+        wanted = np.array([max(people[person].rising, 0) for person in alike.tolist()])
+        found = np.nonzero(is_open & (place <= wanted[:, np.newaxis]))
+        told = found[0].tolist(), self._rising_rows[found[1]].tolist(), place[found].tolist()
+        risings: list[list[Pick]] = [[] for _ in alike]
+        for line, row, position in zip(*told, strict=True):
+            risings[line].append(self._rising(row, position))
+        return risings
 
     def _rising(self, row: int, position: int) -> Pick:
         """The same pick for everybody who gets it at that place."""

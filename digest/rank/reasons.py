@@ -5,13 +5,8 @@ Takes which interests claimed an item and how it trends; gives Reasons. Used by 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from digest.model import Reason, ReasonKind
-from digest.rank.archive import Gist
 from digest.rank.interests import Interest
-from digest.rank.likeness import like
-from digest.rank.rules import ItemText
 from digest.rank.trend import Trend
 
 #: a trend is worth a word from that many times the usual on, and from that many votes
@@ -24,18 +19,6 @@ SUBJECT_MAX = 60
 def reason_for(interest: Interest) -> Reason:
     """One interest as a reason, in the person's own words."""
     return Reason(kind=interest.kind, lead=interest.lead, subject=shorten(interest.subject))
-
-
-def nearest_interest(said: Sequence[Interest], text: ItemText, gist: Gist) -> Interest:
-    """Of all that was said of one wish, what comes nearest to an item: a phrase of it in the text,
-    else what is most like it; the first of equals.
-    """
-    if len(said) == 1:
-        return said[0]
-    found = next((i for i in said if any(text.has(phrase) for phrase in i.phrases)), None)
-    if found is not None:
-        return found
-    return max(said, key=lambda i: like(i.gist, gist) if i.gist is not None else 0.0)
 
 
 def trend_reason(trend: Trend, *, always: bool = False) -> Reason | None:

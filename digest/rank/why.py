@@ -6,11 +6,13 @@ Pool: for every pick its parts and reasons, for `digest why` all that can be tol
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 
 from digest.model import Parts, Reason
+from digest.model.quick import make_parts
 from digest.rank.asked import Asked
 from digest.rank.choose import Chosen
 from digest.rank.explain import Evidence, Explanation, Verdict
@@ -18,7 +20,7 @@ from digest.rank.interests import Wish
 from digest.rank.judge import Judge, Judged
 from digest.rank.lexicon import Floats
 from digest.rank.match import squeeze
-from digest.rank.reasons import nearest_interest, reason_for
+from digest.rank.reasons import reason_for
 from digest.rank.words import Ids
 
 #: a wish that matches less is no reason
@@ -40,37 +42,42 @@ class Why:
         # by interest: most are told of several items
         self._told: dict[int, Reason] = {}
 
-    def parts(self, person: int, rows: Ids) -> list[Parts]:
-        """The factors of the scores of some items; the match is 1 where no interest is asked."""
+    def parts(self, people: Ids, rows: Ids) -> list[Parts]:
+        """The factors of the scores of some pairs; the match is 1 where no interest is asked."""
         judge, judged = self._judge, self._judged
-        if judged.is_empty[person]:
-            trend, fresh = judge.strengths[rows], judge.freshness[rows]
-        else:
-            trend, fresh = judge.trend_factor[rows], judge.fresh_factor[rows]
-        told = judged.matched.total[person, rows].tolist(), trend.tolist(), fresh.tolist()
-        return [Parts(match=m, trend=t, freshness=f) for m, t, f in zip(*told, strict=True)]
+        empty = judged.is_empty[people]
+        told = (
+            judged.matched.total[people, rows],
+            np.where(empty, judge.strengths[rows], judge.trend_factor[rows]),
+            np.where(empty, judge.freshness[rows], judge.fresh_factor[rows]),
+        )
+        return list(map(make_parts, *(part.tolist() for part in told)))
 
-    def reasons(self, person: int, rows: Ids) -> list[tuple[Reason, ...]]:
-        """The why-lines of some items."""
-        matches = self._matches(person, rows)
-        order = np.argsort(-matches, axis=0, kind="stable")[:REASONS_MAX].T.tolist()
-        judge = self._judge
-        trends = judge.told_trends if self._judged.is_empty[person] else judge.notable_trends
-        wanted = self._judged.wishes[person].wanted
+    def reasons(self, people: Ids, rows: Ids) -> list[tuple[Reason, ...]]:
+        """The why-lines of some pairs of a person and an item."""
+        matches = self._matches(people, rows)
+        order = np.argsort(-matches, axis=1, kind="stable")[:, :REASONS_MAX]
+        strongest = np.take_along_axis(matches, order, axis=1)
+        pairs = people.tolist(), rows.tolist(), strongest.tolist(), order.tolist()
         told = []
-        for row, claims, strongest in zip(rows.tolist(), matches.T.tolist(), order, strict=True):
+        for person, row, claims, wishes in zip(*pairs, strict=True):
+            wanted = self._judged.wishes[person].wanted
             reasons: list[Reason] = []
-            for wish in strongest:
-                if claims[wish] < (REASON_MATCH if reasons else EVIDENCE_MATCH):
+            for claim, wish in zip(claims, wishes, strict=True):
+                if claim < (REASON_MATCH if reasons else EVIDENCE_MATCH):
                     break
                 reasons.append(self._reason(wanted[wish], row))
-            trend = trends[row]
+            trend = self._trends(person)[row]
             told.append((*reasons, trend) if trend else tuple(reasons))
         return told
 
+    def _trends(self, person: int) -> Sequence[Reason | None]:
+        is_empty = self._judged.is_empty[person]
+        return self._judge.told_trends if is_empty else self._judge.notable_trends
+
     def evidence(self, person: int, row: int) -> Iterator[Evidence]:
         """Each wish's own claim on an item, strongest first; those of nothing left out."""
-        matches = self._matches(person, np.array([row]))[:, 0]
+        matches = self._matches(np.array([person]), np.array([row]))[0]
         wanted = self._judged.wishes[person].wanted
         for wish in np.argsort(-matches, kind="stable").tolist():
             if matches[wish] > EVIDENCE_MATCH:
@@ -84,6 +91,7 @@ class Why:
             text = "not among the candidates: unknown, too old, or withdrawn"
             return Explanation(item_id=item_id, verdict=Verdict.ABSENT, text=text)
         picked = chosen.picks[0][chosen.picks[0] >= 0].tolist()
+        pair = np.array([0]), np.array([row])
         verdict, text, rival = self._verdict(row, asked, chosen, picked)
         is_low = verdict is Verdict.LOW_SCORE
         return Explanation(
@@ -91,8 +99,8 @@ class Why:
             verdict=verdict,
             text=text,
             score=float(self._judged.scores[0, row]),
-            parts=self.parts(0, np.array([row]))[0],
-            reasons=self.reasons(0, np.array([row]))[0],
+            parts=self.parts(*pair)[0],
+            reasons=self.reasons(*pair)[0],
             evidence=tuple(self.evidence(0, row)),
             position=picked.index(row) + 1 if row in picked else None,
             needed=self._judge.settings.min_score if is_low else None,
@@ -130,19 +138,39 @@ class Why:
             return Verdict.DOUBLE, f"the same paper as {self._name(double)}", double
         return None
 
-    def _matches(self, person: int, rows: Ids) -> Floats:
-        """What each of a person's wishes claims, 0…1 (wishes × rows)."""
-        return squeeze(self._judged.matched.of(person)[:, rows])
+    def _matches(self, people: Ids, rows: Ids) -> Floats:
+        """What each of a person's wishes claims of an item, 0…1 (pairs × most wishes)."""
+        matched = self._judged.matched
+        starts = np.array(matched.starts)
+        first, counts = starts[people], np.diff(starts)[people]
+        wish = np.arange(counts.max(initial=0))
+        has = wish < counts[:, np.newaxis]
+        at = np.where(has, first[:, np.newaxis] + wish, 0)
+        return squeeze(np.where(has, matched.claims[at, rows[:, np.newaxis]], -np.inf))
 
     def _reason(self, wish: Wish, row: int) -> Reason:
-        interest = wish.interests[0]
-        if len(wish.interests) > 1:
-            judge = self._judge
-            interest = nearest_interest(wish.interests, judge.texts[row], judge.gists[row])
+        interests = wish.interests
+        interest = interests[0] if len(interests) == 1 else interests[self._nearest[id(wish)][row]]
         known = self._told.get(id(interest))
         if known is None:
             known = self._told[id(interest)] = reason_for(interest)
         return known
+
+    @cached_property
+    def _nearest(self) -> dict[int, list[int]]:
+        """Of all that was said of a wish, what comes nearest to each item: a phrase of it in the
+        text, else what is most like it; the first of equals.
+        """
+        wishes = [w for own in self._judged.wishes for w in own.wanted if len(w.interests) > 1]
+        said = [interest for wish in wishes for interest in wish.interests]
+        likeness = self._judge.gists.likeness_many([i.gist for i in said if i.gist is not None])
+        for own, interest in zip(likeness, said, strict=True):
+            own[self._judge.phrases.rows_of_any(interest.phrases)] = np.inf
+        ends = np.cumsum([len(wish.interests) for wish in wishes]).tolist()
+        return {
+            id(wish): likeness[end - len(wish.interests) : end].argmax(axis=0).tolist()
+            for wish, end in zip(wishes, ends, strict=True)
+        }
 
     def _name(self, row: int) -> str:
         wording = self._judge.items[row].wording
