@@ -13,11 +13,12 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from digest.rank.words import BUCKETS, Ids, pair_ids, word_ids
+from digest.rank.words import BUCKETS, Ids, pair_ids, split_words, word_id
 
 Floats = NDArray[np.float32]
 
@@ -62,19 +63,36 @@ def count_words(title: str, abstract: str = "") -> WordCounts:
 
     Remembered: an archive that has grown by a day is counted anew, and is mostly the same.
     """
-    numbers = _numbers(title)
-    if abstract:
-        numbers = np.concatenate([numbers, numbers, _numbers(abstract)])
+    return count_many([(title, abstract)])[0]
+
+
+def count_many(texts: Sequence[tuple[str, str]]) -> list[WordCounts]:
+    """The same for many texts at once, and nothing is remembered."""
+    ids: list[int] = []
+    sizes = []
+    for title, abstract in texts:
+        before = len(ids)
+        for piece in (title, title, abstract) if abstract else (title,):
+            ids += map(word_id, split_words(piece))
+            # no pair goes from one piece to the next
+            ids.append(-1)
+        sizes.append(len(ids) - before)
+    told = np.array(ids, np.int64)
+    owners = np.repeat(np.arange(len(texts)) * BUCKETS, sizes)
+    known = told >= 0
+    pairs = np.flatnonzero(known[:-1] & known[1:])
+    paired = owners[pairs] + pair_ids(told[pairs], told[pairs + 1])
+    numbers = np.concatenate([(owners + told)[known], paired])
     numbers.sort()
     starts = np.flatnonzero(np.diff(numbers, prepend=-1))
-    counts = np.diff(starts, append=numbers.size)
-    return WordCounts(ids=numbers[starts], counts=counts.astype(np.float32))
-
-
-def _numbers(text: str) -> Ids:
-    """The numbers of a text's stems and stem pairs, in any order."""
-    ids = word_ids(text)
-    return np.concatenate([ids[ids >= 0], pair_ids(ids)])
+    counts = np.diff(starts, append=numbers.size).astype(np.float32)
+    numbers = numbers[starts]
+    ends = np.searchsorted(numbers, np.arange(1, len(texts) + 1) * BUCKETS).tolist()
+    numbers %= BUCKETS
+    return [
+        WordCounts(ids=numbers[start:end], counts=counts[start:end])
+        for start, end in pairwise([0, *ends])
+    ]
 
 
 def blended_length(vectors: Sequence[WordVector], weights: Floats) -> float:
@@ -143,12 +161,15 @@ class Lexicon:
         frequency = self._frequency[ids]
         idf = np.maximum(np.log((self._texts + 1.0) / (frequency + 0.5)), LEAST)
         idf[frequency == 0] *= UNHEARD
-        weights = ((1.0 + np.log(counts)) * idf).astype(np.float32)
-        ends = np.cumsum([words.ids.size for words in texts]).tolist()
-        starts = [0, *ends[:-1]]
+        weights = (1.0 + np.log(counts)) * idf
+        sizes = [words.ids.size for words in texts]
+        owners = np.repeat(np.arange(len(texts)), sizes)
+        lengths = np.sqrt(np.bincount(owners, weights * weights, minlength=len(texts)))
+        shares = (weights / lengths[owners]).astype(np.float32)
+        ends = np.cumsum(sizes).tolist()
         return [
-            _normalise(words.ids, weights[start:end])
-            for words, start, end in zip(texts, starts, ends, strict=True)
+            WordVector(ids=words.ids, weights=shares[start:end])
+            for words, (start, end) in zip(texts, pairwise([0, *ends]), strict=True)
         ]
 
 

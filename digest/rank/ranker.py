@@ -44,7 +44,7 @@ class Ranker:
         space = Space(rows)
         self.reader = Reader(lexicon, space, embed)
         self.archive = Archive(
-            [lexicon.weigh(words) for words in counted],
+            lexicon.weigh_many(counted),
             space.centre(rows),
             space,
             _part_weights(background, has_model=space.dimension > 0),

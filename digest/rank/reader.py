@@ -14,7 +14,7 @@ import numpy as np
 
 from digest.errors import ModelError
 from digest.rank.archive import Gist
-from digest.rank.lexicon import Floats, Lexicon, WordVector, count_words
+from digest.rank.lexicon import Floats, Lexicon, WordCounts, WordVector, count_many, count_words
 from digest.rank.space import Space
 
 Text: TypeAlias = tuple[str, str]
@@ -64,12 +64,19 @@ class Reader:
         found = {text: gist for text in texts if (gist := self._remembered.get(text)) is not None}
         new = [text for text in dict.fromkeys(texts) if text not in found]
         rows = self._space.centre(embed_rows(self._embed, new, self.dimension))
-        words = self._lexicon.weigh_many([count_words(*text) for text in new])
-        for text, own, row in zip(new, words, rows, strict=True):
-            found[text] = Gist(words=own, meaning=row)
-            # papers come up again; what a person said is short, and only asked for that person
-            if text[1]:
-                self._remembered[text] = found[text]
+        # papers come up again; what a person said is short, and only asked for that person
+        papers = [text for text in new if text[1]]
+        said = [text for text in new if not text[1]]
+        words = self._weigh(papers, [count_words(*text) for text in papers])
+        words |= self._weigh(said, count_many(said))
+        for text, row in zip(new, rows, strict=True):
+            found[text] = Gist(words=words[text], meaning=row)
+        self._remembered |= {text: found[text] for text in papers}
         while len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
         return [found[text] for text in texts]
+
+    def _weigh(
+        self, texts: Sequence[Text], counted: Sequence[WordCounts]
+    ) -> dict[Text, WordVector]:
+        return dict(zip(texts, self._lexicon.weigh_many(counted), strict=True))

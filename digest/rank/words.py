@@ -50,7 +50,12 @@ def split_words(text: str) -> list[str]:
 
     A run of Chinese, Japanese or Korean signs gives its pairs (a lone sign gives itself).
     """
-    folded = unicodedata.normalize("NFKC", _DRESS.sub(" ", text[:CHARACTERS_MAX])).casefold()
+    plain = text[:CHARACTERS_MAX]
+    if "\\" in plain:
+        plain = _DRESS.sub(" ", plain)
+    if plain.isascii():
+        return _WORD.findall(plain.lower())
+    folded = unicodedata.normalize("NFKC", plain).casefold()
     words: list[str] = []
     for word in _WORD.findall(folded):
         if len(word) > 2 and _DENSE_RUN.match(word):
@@ -68,17 +73,10 @@ def word_id(word: str) -> int:
     return crc32(stem(word).encode()) % BUCKETS
 
 
-def word_ids(text: str) -> Ids:
-    """The numbers of a text's words in order; -1 where a stop word stood."""
-    return np.fromiter(map(word_id, split_words(text)), dtype=np.int64)
-
-
-def pair_ids(ids: Ids) -> Ids:
-    """The numbers of neighbouring word pairs; pairs with a stop word are left out."""
-    left, right = ids[:-1], ids[1:]
-    both = (left >= 0) & (right >= 0)
+def pair_ids(left: Ids, right: Ids) -> Ids:
+    """The numbers of pairs of neighbouring words, from the words' own."""
     # a multiplicative hash (Knuth's constant), so that "a b" and "b a" differ
-    return (left[both] * 2654435761 + right[both] * 40503 + 12345) % BUCKETS
+    return (left * 2654435761 + right * 40503 + 12345) % BUCKETS
 
 
 def phrase_of(text: str) -> tuple[str, ...]:
