@@ -11,7 +11,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from digest.errors import BadInput
+from digest.errors import BadAddress
 
 LOCAL_BYTES_MAX = 64  # RFC 5321, 4.5.3.1.1
 ADDRESS_BYTES_MAX = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
@@ -43,7 +43,7 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """Read one address, without a name. Raises BadInput, which never repeats the address.
+    """Read one address, without a name. Raises BadAddress, which never repeats it.
 
     Letter case of the local part is kept for sending and ignored for telling people apart: no
     provider of note gives `Ann@` and `ann@` to two people.
@@ -51,9 +51,9 @@ def parse_address(text: str) -> Address:
     text = text.strip()
     local, at, domain = text.rpartition("@")
     if not at or not _LOCAL.fullmatch(local) or any(map(_is_deceiving, text)):
-        raise BadInput("that is not a mail address; it looks like name@example.org")
+        raise BadAddress("that is not a mail address; it looks like name@example.org")
     if len(local.encode()) > LOCAL_BYTES_MAX or len(text.encode()) > ADDRESS_BYTES_MAX:
-        raise BadInput("that address is too long for any mail server")
+        raise BadAddress("that address is too long for any mail server")
     return Address(text=text, local=local, domain=_ascii_domain(domain))
 
 
@@ -64,14 +64,14 @@ def _is_deceiving(char: str) -> bool:
 
 def _ascii_domain(domain: str) -> str:
     if _DEVIATING.intersection(domain):
-        raise BadInput("write that domain in ASCII (xn--…): programs differ on its letters")
+        raise BadAddress("write that domain in ASCII (xn--…): programs differ on its letters")
     try:
         name = domain.encode("idna").decode("ascii").lower()
     except UnicodeError as error:
-        raise BadInput("the part after the @ is not a domain name") from error
+        raise BadAddress("the part after the @ is not a domain name") from error
     labels = name.split(".")
     if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise BadInput("the part after the @ is not a domain name, like example.org")
+        raise BadAddress("the part after the @ is not a domain name, like example.org")
     if labels[-1].isdecimal():
-        raise BadInput("mail is not sent to a bare network address; use a domain name")
+        raise BadAddress("mail is not sent to a bare network address; use a domain name")
     return name

@@ -3,7 +3,8 @@
     DigestError                    something failed; its text is one line for the operator
     ├── UsageError                 the command or its arguments make no sense (exit 2)
     ├── ConfigError                the settings cannot be used (exit 2); carries all problems
-    ├── BadInput                   a value from a person cannot be used (an address, a zone)
+    ├── BadInput                   a value from a person cannot be used (a zone, a number)
+    │   └── BadAddress             it is no mail address
     ├── NotFound                   what was asked for is not there (a subscriber, an item)
     ├── FetchError                 a source could not be read; `permanent`: asking again is no use
     ├── ParseError                 an answer was read and is not what the source promises
@@ -51,6 +52,10 @@ class ConfigError(DigestError):
 
 class BadInput(DigestError):
     """A value given by a person cannot be used; the text says what would be right."""
+
+
+class BadAddress(BadInput):
+    """Something is no mail address."""
 
 
 class NotFound(DigestError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from digest.deliver import DeliveryRules
 from digest.deliver.desk import Answer, Desk
 from digest.deliver.pace import GIVE_UP_AFTER
 from digest.deliver.verdict import decide, failure_of
+from digest.mail import TransportOptions, build_transport
 from digest.model import (
     BounceKind,
     Envelope,
@@ -25,10 +27,10 @@ from digest.model import (
 )
 from digest.store import Store, bounces, editions, facts, people
 from digest.store.claims import Claimed
-from digest.store.schema import subscriber
+from digest.store.schema import bounce, subscriber
 from tests.deliver_pieces import World, dead_relay, fate, refusal
 from tests.fakes import accepted
-from tests.store_pieces import DAY, NOW
+from tests.store_pieces import DAY, NOW, count
 
 
 @pytest.fixture
@@ -260,6 +262,44 @@ def test_being_put_off_once_counts_for_nothing() -> None:
     outcome = Outcome(outbox_id=1, fate=Fate.TEMPORARY, code=452, status="4.2.2", text="full")
 
     assert failure_of(outcome, decide(outcome, claimed(), NOW, resend=True)) is None
+
+
+def test_an_address_that_smtp_cannot_carry_is_suppressed_with_what_is_wrong(
+    world: World, tmp_path: Path
+) -> None:
+    world.queue_edition("ann@example.org")
+    with world.store.write() as tx:
+        tx.execute(subscriber.update().values(email="ann @example.org"))
+    way_out = build_transport(TransportOptions(kind="folder", path=tmp_path))
+
+    world.deliverer().deliver(way_out)
+
+    assert world.row().reason == "refused: 5.1.3"
+    assert world.person().status is Status.SUPPRESSED
+    with world.store.read() as tx:
+        (found,) = bounces.latest_bounces(tx, limit=9)
+        assert bounces.evidence_of(tx, found.id).startswith(
+            b"the recipient's address cannot be sent"
+        )
+    assert (found.status, found.effect) == ("5.1.3", "hard bounce")
+    assert "that is not a mail address" in found.diagnostic
+    assert found.diagnostic.endswith("the relay was not asked")
+
+
+@pytest.mark.parametrize("status", ["5.6.7", "5.3.4", "5.1.7", None])
+def test_what_we_could_not_even_try_says_nothing_else_of_the_reader(
+    sqlite_world: World, status: str | None
+) -> None:
+    sqlite_world.queue_edition("ann@example.org")
+
+    sqlite_world.deliver(
+        lambda envelope: Outcome(
+            outbox_id=envelope.outbox_id, fate=Fate.PERMANENT, status=status, text="by us"
+        )
+    )
+
+    assert sqlite_world.person().status is Status.CONFIRMED
+    assert count(sqlite_world.store, bounce) == 0
 
 
 @pytest.mark.parametrize(("status", "days"), [("5.2.1", 5), ("5.2.2", 10)])

@@ -33,6 +33,16 @@ _RENEWALS = 3
 _SHARE = 4
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of a message, to be written down."""
+
+    row: Claimed
+    settlement: Settlement
+    #: what a refusal says of the reader; None: nothing
+    failure: Failure | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class Held:
     """A claimed message in this process's hands."""
@@ -43,22 +53,12 @@ class Held:
     #: not to be put on the wire after that, by uptime_s
     good_until: float
     #: the message, or how it ends without one; None until it is made
-    made: Envelope | Settlement | None = None
+    made: Envelope | Answer | None = None
 
     @property
     def is_ours(self) -> bool:
         """Whether nobody else can have taken it yet."""
         return uptime_s() < self.good_until
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What became of a message, to be written down."""
-
-    row: Claimed
-    settlement: Settlement
-    #: what a refusal says of the reader; None: nothing
-    failure: Failure | None = None
 
 
 class Desk:

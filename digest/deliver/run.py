@@ -22,8 +22,8 @@ from digest.deliver.making import MessageMaker
 from digest.deliver.pace import DomainPace, domain_of
 from digest.deliver.rules import DeliveryReport, DeliveryRules, Progress
 from digest.deliver.verdict import decide, failure_of, later, refuse_late
-from digest.errors import BadInput, TemplateError
-from digest.mail import Transport
+from digest.errors import BadAddress, BadInput, TemplateError
+from digest.mail import Transport, refuse_recipient
 from digest.model import Envelope, OutboxState, Outcome
 from digest.store import Store
 from digest.store.claims import Settlement
@@ -115,7 +115,7 @@ class Run:
                     self._on_the_wire[held.row.id] = held
                     self._next_at = max(self._next_at, uptime_s()) + self._rules.seconds_between
                     return made
-                self._note(Answer(row=held.row, settlement=made))
+                self._note(made)
             elif self._is_dry:
                 break
             else:
@@ -135,11 +135,14 @@ class Run:
 
     def _learn(self, outcome: Outcome) -> None:
         held = self._on_the_wire.pop(outcome.outbox_id)
-        now = self._clock.now()
-        self._pace.hear(domain_of(held.row.email), outcome, now)
-        settlement = decide(outcome, held.row, now, resend=self._rules.resend)
+        self._pace.hear(domain_of(held.row.email), outcome, self._clock.now())
+        self._note(self._answer(held, outcome))
+
+    def _answer(self, held: Held, outcome: Outcome) -> Answer:
+        """What becomes of a message by what was said to it."""
+        settlement = decide(outcome, held.row, self._clock.now(), resend=self._rules.resend)
         failure = failure_of(outcome, settlement)
-        self._note(Answer(row=held.row, settlement=settlement, failure=failure))
+        return Answer(row=held.row, settlement=settlement, failure=failure)
 
     def _may_leave(self, envelope: Envelope) -> bool:
         held = self._on_the_wire.get(envelope.outbox_id)
@@ -163,7 +166,7 @@ class Run:
         self._note(Answer(row=held.row, settlement=ended))
         return True
 
-    def _made(self, held: Held) -> Envelope | Settlement:
+    def _made(self, held: Held) -> Envelope | Answer:
         """The message, or how the row ends without. The next ones are made with it: what one needs
         is at hand for the next; taking turns with the network, each took a quarter longer.
         """
@@ -174,17 +177,21 @@ class Run:
                     other.made = self._make(other)
         return held.made
 
-    def _make(self, held: Held) -> Envelope | Settlement:
+    def _make(self, held: Held) -> Envelope | Answer:
         """Make the message of a row, or tell how it ends when there can be none."""
         row, now = held.row, self._clock.now()
         try:
             refuse_late(row, now, warm_up_from=self._rules.warm_up_from)
             return self._maker.make(row, held.sheet)
+        except BadAddress as error:
+            # as a transport would say it
+            return self._answer(held, refuse_recipient(row.id, str(error)))
         except BadInput as error:
-            return Settlement(id=row.id, state=OutboxState.FAILED, reason=str(error))
+            ended = Settlement(id=row.id, state=OutboxState.FAILED, reason=str(error))
         except TemplateError as error:
             # the operator's to mend; it was never on the wire, and others may still go
-            return later(row, now, reason=f"template: {error}")
+            ended = later(row, now, reason=f"template: {error}")
+        return Answer(row=row, settlement=ended)
 
     def _note(self, answer: Answer) -> None:
         if not self._answers:

@@ -76,9 +76,12 @@ def failure_of(outcome: Outcome, verdict: Settlement) -> Failure | None:
 
     A refusal counts when it ends the message; so does being put off for 20 hours for a reason that
     lies with the address or the mailbox (4.1.x, 4.2.x). What is wrong with the relay, the message
-    or us, and what gives no reason, is nothing against the reader.
+    or us, and what gives no reason, is nothing against the reader. Of what no relay was asked,
+    only an address that none can be asked for (5.1.3) is.
     """
-    if verdict.state is not OutboxState.FAILED or outcome.code is None:
+    if verdict.state is not OutboxState.FAILED:
+        return None
+    if outcome.code is None and not names_no_address(outcome.status):
         return None
     status, said = outcome.status or "", outcome.text
     kind = judge(outcome.status, said, code=outcome.code)

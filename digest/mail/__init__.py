@@ -9,11 +9,20 @@ from __future__ import annotations
 import re
 
 from digest.errors import ConfigError
+from digest.mail.addresses import refuse_recipient
 from digest.mail.base import Report, Security, Take, Transport, TransportOptions
 from digest.mail.files import FileTransport, write_eml, write_maildir
 from digest.mail.smtp import SmtpTransport
 
-__all__ = ["Report", "Security", "Take", "Transport", "TransportOptions", "build_transport"]
+__all__ = [
+    "Report",
+    "Security",
+    "Take",
+    "Transport",
+    "TransportOptions",
+    "build_transport",
+    "refuse_recipient",
+]
 
 _HOSTNAME = re.compile(r"[A-Za-z0-9.-]+|\[[A-Za-z0-9.:]+\]")
 

@@ -28,13 +28,25 @@ def refuse_addresses(envelope: Envelope) -> Outcome | None:
 
     Source: RFC 3463 §3.2: x.1.3 is a bad destination address, x.1.7 a bad sender's.
     """
-    for address, status, whose in (
-        (envelope.envelope_to, "5.1.3", "the recipient's address"),
-        (envelope.envelope_from, "5.1.7", "the envelope sender"),
-    ):
-        if not is_sendable(address):
-            text = f"{whose} is not one that SMTP can carry"
-            return Outcome(
-                outbox_id=envelope.outbox_id, fate=Fate.PERMANENT, status=status, text=text
-            )
+    if not is_sendable(envelope.envelope_to):
+        return refuse_recipient(envelope.outbox_id, _what_is_wrong(envelope.envelope_to))
+    if not is_sendable(envelope.envelope_from):
+        said = f"the envelope sender: {_what_is_wrong(envelope.envelope_from)}"
+        return _refusal(envelope.outbox_id, "5.1.7", said)
     return None
+
+
+def refuse_recipient(outbox_id: int, why: str) -> Outcome:
+    """PERMANENT: no message can be sent to such an address."""
+    said = f"the recipient's address cannot be sent to: {why}; the relay was not asked"
+    return _refusal(outbox_id, "5.1.3", said)
+
+
+def _what_is_wrong(address: str) -> str:
+    if len(address.encode("utf-8", "replace")) > _OCTETS_MAX:
+        return f"it has more than {_OCTETS_MAX} octets"
+    return "it is not name@domain"
+
+
+def _refusal(outbox_id: int, status: str, text: str) -> Outcome:
+    return Outcome(outbox_id=outbox_id, fate=Fate.PERMANENT, status=status, text=text)
