@@ -71,11 +71,13 @@ def test_what_was_passed_over_knows_its_rival() -> None:
     table[0, 1] = table[1, 0] = 1.0
     scores = np.array([[0.9, 0.8, 0.5]], np.float32)
 
-    chosen = choose(scores, limit=2, diversity=0.9, likeness=Likeness(3, lambda row: table[row]))
+    pairs = Likeness(3, lambda row: table[row])
+    chosen = choose(scores, limit=2, diversity=0.9, likeness=pairs)
 
     assert chosen.picks.tolist() == [[0, 2]]
     assert chosen.looked_at.tolist() == [[0, 1, 2]]
-    assert chosen.rivals.tolist() == [[-1, 0, -1]]
+    assert pairs.rival(1, chosen.picks[0]) == 0
+    assert pairs.rival(2, np.array([0, 1])) is None
 
 
 def test_only_rows_that_were_picked_are_compared() -> None:

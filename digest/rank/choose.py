@@ -23,6 +23,7 @@ LIKENESS_FLOOR = 0.25
 DEPTH = 4
 #: likeness is kept in so many steps: a byte for a pair, so that a week's pairs fit into memory
 _STEPS = 255
+_LEAST = np.finfo(np.float32).min
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +34,6 @@ class Chosen:
     picks: Rows
     #: people × depth: the rows that were looked at, best first; -1 behind the last one
     looked_at: Rows
-    #: people × depth: the picked row most like that one; -1 when none is like it, or it is a pick
-    rivals: Rows
 
 
 class Likeness:
@@ -55,6 +54,11 @@ class Likeness:
         places = rows[:, np.newaxis] * len(self._known) + others
         return self._steps.ravel().take(places)
 
+    def rival(self, row: int, picks: Rows) -> int | None:
+        """The pick that takes most from a row, the first of equals; None when none takes any."""
+        near = self.of(picks, np.array([[row]]))[:, 0]
+        return int(picks[near.argmax()]) if near.any() else None
+
 
 def keep_first_of_title(scores: Scores, titles: Rows) -> None:
     """Of the candidates with one title leave only the best in, the first of equals; in place."""
@@ -68,54 +72,49 @@ def keep_first_of_title(scores: Scores, titles: Rows) -> None:
 
 def choose(scores: Scores, *, limit: int, diversity: float, likeness: Likeness) -> Chosen:
     """Choose up to `limit` candidates for each person; what must not be chosen scores -inf."""
-    best = _best(scores, min(max(limit * DEPTH, limit + 8), scores.shape[1]))
-    worth = np.take_along_axis(scores, best, axis=1)
-    best[worth == -np.inf] = -1
+    best, worth = _best(scores, min(max(limit * DEPTH, limit + 8), scores.shape[1]))
     if limit <= 0 or diversity <= 0 or best.shape[1] <= 1:
-        nothing = np.full_like(best, -1)
-        return Chosen(picks=best[:, : max(limit, 0)], looked_at=best, rivals=nothing)
-    return _spread(best, worth, limit=limit, diversity=diversity, likeness=likeness)
+        return Chosen(picks=best[:, : max(limit, 0)], looked_at=best)
+    picks = _spread(best, worth, limit=limit, diversity=diversity, likeness=likeness)
+    return Chosen(picks=picks, looked_at=best)
 
 
-def _best(scores: Scores, count: int) -> Rows:
-    """The `count` best rows of each person, best first, the first of equals before the others."""
-    size = scores.shape[1]
-    if count >= size:
-        return np.argsort(-scores, axis=1, kind="stable")
-    found = np.argpartition(scores, size - count, axis=1)[:, size - count :]
-    found.sort(axis=1)
-    values = np.take_along_axis(scores, found, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    found = np.take_along_axis(found, order, axis=1)
-    # where equals stand on both sides of the border, the partition took any of them
-    last = np.take_along_axis(scores, found[:, -1:], axis=1)
-    torn = np.flatnonzero((last[:, 0] > -np.inf) & ((scores >= last).sum(axis=1) > count))
-    for person in torn:
-        found[person] = np.argsort(-scores[person], kind="stable")[:count]
-    return found
+def _best(scores: Scores, count: int) -> tuple[Rows, Scores]:
+    """The `count` best rows of each person, best first, the first of equals before the others.
+
+    With their scores; rows are -1 behind the last that may be chosen.
+    """
+    people, size = scores.shape
+    # NumPy sorts a whole line faster than it parts one in which most are equal
+    last = np.sort(scores, axis=1)[:, size - count, np.newaxis] if count else np.inf
+    at = np.flatnonzero(scores >= np.maximum(last, _LEAST))
+    lines, rows = np.divmod(at, size)
+    # their columns in lines of equal length: where equals stand at the border, all of them at first
+    counts = np.bincount(lines, minlength=people)
+    width = int(counts.max(initial=0))
+    cells = lines * width + np.arange(at.size) - np.repeat(counts.cumsum() - counts, counts)
+    found, values = np.full((people, width), -1), np.full((people, width), -np.inf, np.float32)
+    found.ravel()[cells] = rows
+    values.ravel()[cells] = scores.ravel()[at]
+    order = np.argsort(-values, axis=1, kind="stable")[:, :count]
+    return np.take_along_axis(found, order, axis=1), np.take_along_axis(values, order, axis=1)
 
 
 def _spread(
     best: Rows, scores: Scores, *, limit: int, diversity: float, likeness: Likeness
-) -> Chosen:
-    """Maximal marginal relevance among the best of each person."""
+) -> Rows:
+    """Maximal marginal relevance among the best of each person: what is picked, in order."""
     people = np.arange(len(best))
-    places = np.maximum(best, 0)
+    rows = np.maximum(best, 0)
     still = scores.copy()
     taken = np.zeros(best.shape, np.uint8)
-    rivals = np.full_like(best, -1)
     picks = np.full((len(best), min(limit, best.shape[1])), -1)
     cost = np.float32(diversity / _STEPS)
     for place in range(picks.shape[1]):
         # never 0: among what is taken whole, scores decide
         left = np.maximum(np.float32(1.0) - cost * taken, np.float32(1e-6))
         at = np.argmax(still * left, axis=1)
-        is_left = still[people, at] > -np.inf
-        picks[:, place] = np.where(is_left, best[people, at], -1)
+        picks[:, place] = np.where(still[people, at] > -np.inf, best[people, at], -1)
         still[people, at] = -np.inf
-        row = places[people, at]
-        near = likeness.of(row, places)
-        np.copyto(rivals, row[:, np.newaxis], where=near > taken)
-        np.maximum(taken, near, out=taken)
-    rivals[still == -np.inf] = -1
-    return Chosen(picks=picks, looked_at=best, rivals=rivals)
+        np.maximum(taken, likeness.of(rows[people, at], rows), out=taken)
+    return picks

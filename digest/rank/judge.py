@@ -90,7 +90,7 @@ class Judge:
         self._twins: dict[int, list[int]] = defaultdict(list)
         for row, title in enumerate(self._titles.tolist()):
             self._twins[title].append(row)
-        self._likeness = Likeness(len(self.items), lambda row: self.gists.likeness(self.gists[row]))
+        self.likeness = Likeness(len(self.items), lambda row: self.gists.likeness(self.gists[row]))
 
     def judge(self, people: Sequence[Asked]) -> Judged:
         """Score the candidates for a block of people."""
@@ -121,7 +121,7 @@ class Judge:
             good.astype(np.float32, copy=False),
             limit=limit,
             diversity=self.settings.diversity,
-            likeness=self._likeness,
+            likeness=self.likeness,
         )
 
     def seen_rows(self, seen: Collection[int]) -> list[int]:

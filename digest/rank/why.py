@@ -118,13 +118,18 @@ class Why:
         score, needed = float(judged.scores[0, row]), self._judge.settings.min_score
         if not judged.is_empty[0] and score < needed:
             return Verdict.LOW_SCORE, f"scored {score:.2f}, below {needed:.2f}", None
-        rivals = chosen.rivals[0][chosen.looked_at[0] == row]
         last = picked[-1] if picked else None
-        if rivals.size and rivals[0] >= 0 and last is not None and score > judged.scores[0, last]:
-            rival = int(rivals[0])
+        rival = self._rival(row, chosen, picked)
+        if rival is not None and score > judged.scores[0, last]:
             text = f"too much like {self._name(rival)}, which was picked"
             return Verdict.RIVAL, text, rival
         return Verdict.OVER_LIMIT, f"{asked.limit} others were better", last
+
+    def _rival(self, row: int, chosen: Chosen, picked: list[int]) -> int | None:
+        """The pick that pushed a row down; None when none did, or it was not even looked at."""
+        if not (picked and row in chosen.looked_at[0] and self._judge.settings.diversity > 0):
+            return None
+        return self._judge.likeness.rival(row, np.array(picked))
 
     def _cut_by_rule(self, row: int, asked: Asked) -> Ruled | None:
         """What had an item left out before anything was compared."""
