@@ -41,6 +41,7 @@ from digest.rank.interests import Compiler, Wish, Wishes
 from digest.rank.judge import Judge
 from digest.rank.lexicon import NOTHING, count_words
 from digest.rank.match import put_together
+from digest.rank.pool import BLOCK
 from digest.rank.tastes import Tastes, Told
 from digest.store import Store, catalogue
 from digest.store.migrate import migrate
@@ -56,8 +57,8 @@ NEW_ITEMS = 300
 SMALL_ARCHIVE = 5_000
 CANDIDATES = 1_000
 DIMENSION = 384
-#: people in a block of the table's first rows
-PEOPLE = 1_024
+#: people before those that count: they fill what is remembered of the candidates
+WARM_UP = 1_024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,15 +149,14 @@ def _in_blocks(
 ) -> Row:
     items = Made().rows(CANDIDATES).T.copy()
     spent = reference = 0.0
-    # the first block fills what is remembered of the candidates
-    for number, start in enumerate(range(-PEOPLE, people, PEOPLE)):
-        count = min(PEOPLE, people - start)
+    for start in range(-WARM_UP, people, BLOCK):
+        count = min(BLOCK, people - start)
         told = [Told(gists=(gist,), weights=(1.0,)) for gist in gists(count)]
         tastes = Tastes(told, ranker.archive)
         rows = Made().rows(count)
         took = cpu_s(lambda tastes=tastes, count=count: _choose_for(judge, tastes, count))
         bare = cpu_s(lambda rows=rows: rows @ items)
-        if number:
+        if start >= 0:
             spent, reference = spent + took, reference + bare
     ratio = spent / reference
     return Row(

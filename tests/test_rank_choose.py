@@ -109,7 +109,7 @@ def test_of_one_title_the_best_stays_and_of_equals_the_first() -> None:
     scores = np.array([[0.1, 0.5, 0.9, 0.5], [0.3, 0.2, 0.1, 0.3], [-np.inf, 0.1, 0, 0.2]])
     scores = scores.astype(np.float32)
 
-    keep_first_of_title(scores, np.array([7, 3, 5, 7]))
+    keep_first_of_title(scores, [np.array([0, 3])])
 
     left = [np.flatnonzero(line > -np.inf).tolist() for line in scores]
     assert left == [[1, 2, 3], [0, 1, 2], [1, 2, 3]]

@@ -8,7 +8,7 @@ Source: J. Carbonell, J. Goldstein, "The use of MMR", SIGIR 1998.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ LIKENESS_FLOOR = 0.25
 DEPTH = 4
 #: likeness is kept in so many steps: a byte for a pair, so that a week's pairs fit into memory
 _STEPS = 255
-_LEAST = np.finfo(np.float32).min
+_NO_BARS = np.full((1, 1), np.finfo(np.float32).min)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,34 +60,45 @@ class Likeness:
         return int(picks[near.argmax()]) if near.any() else None
 
 
-def keep_first_of_title(scores: Scores, titles: Rows) -> None:
-    """Of the candidates with one title leave only the best in, the first of equals; in place."""
-    distinct, counts = np.unique(titles, return_counts=True)
-    for title in distinct[counts > 1]:
-        rows = np.flatnonzero(titles == title)
+def keep_first_of_title(scores: Scores, titles: Sequence[Rows]) -> None:
+    """Of the candidates with one title leave only the best in, the first of equals; in place.
+
+    `titles` are the rows of each title that several have.
+    """
+    for rows in titles:
         own = scores[:, rows]
         kept = np.argmax(own, axis=1)[:, np.newaxis] == np.arange(rows.size)
         scores[:, rows] = np.where(kept, own, -np.inf)
 
 
-def choose(scores: Scores, *, limit: int, diversity: float, likeness: Likeness) -> Chosen:
-    """Choose up to `limit` candidates for each person; what must not be chosen scores -inf."""
-    best, worth = _best(scores, min(max(limit * DEPTH, limit + 8), scores.shape[1]))
+def choose(
+    scores: Scores,
+    *,
+    limit: int,
+    diversity: float,
+    likeness: Likeness,
+    bars: Scores = _NO_BARS,
+) -> Chosen:
+    """Choose up to `limit` candidates for each person; what must not be chosen scores -inf.
+
+    `bars` are the least that each person's picks must score (people × 1).
+    """
+    best, worth = _best(scores, min(max(limit * DEPTH, limit + 8), scores.shape[1]), bars)
     if limit <= 0 or diversity <= 0 or best.shape[1] <= 1:
         return Chosen(picks=best[:, : max(limit, 0)], looked_at=best)
     picks = _spread(best, worth, limit=limit, diversity=diversity, likeness=likeness)
     return Chosen(picks=picks, looked_at=best)
 
 
-def _best(scores: Scores, count: int) -> tuple[Rows, Scores]:
+def _best(scores: Scores, count: int, bars: Scores) -> tuple[Rows, Scores]:
     """The `count` best rows of each person, best first, the first of equals before the others.
 
     With their scores; rows are -1 behind the last that may be chosen.
     """
     people, size = scores.shape
-    # NumPy sorts a whole line faster than it parts one in which most are equal
+    # NumPy sorts a whole line faster than it parts one that has many equals
     last = np.sort(scores, axis=1)[:, size - count, np.newaxis] if count else np.inf
-    at = np.flatnonzero(scores >= np.maximum(last, _LEAST))
+    at = np.flatnonzero(scores >= np.maximum(last, bars))
     lines, rows = np.divmod(at, size)
     # their columns in lines of equal length: where equals stand at the border, all of them at first
     counts = np.bincount(lines, minlength=people)

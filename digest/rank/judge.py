@@ -30,6 +30,9 @@ from digest.rank.settings import RankSettings
 from digest.rank.trend import Trend, learn_levels, measure_trend
 from digest.rank.words import Ids, plain_title
 
+#: the smallest number above 0
+_NOTHING = np.finfo(np.float32).tiny
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
@@ -90,6 +93,7 @@ class Judge:
         self._twins: dict[int, list[int]] = defaultdict(list)
         for row, title in enumerate(self._titles.tolist()):
             self._twins[title].append(row)
+        self._doubles = [np.array(rows) for rows in self._twins.values() if len(rows) > 1]
         self.likeness = Likeness(len(self.items), lambda row: self.gists.likeness(self.gists[row]))
 
     def judge(self, people: Sequence[Asked]) -> Judged:
@@ -109,19 +113,20 @@ class Judge:
                 left[at, self.seen_rows(one.seen)] = -np.inf
             if own.excluded:
                 left[at, self.phrases.rows_of_any(own.excluded)] = -np.inf
-        keep_first_of_title(left, self._titles)
+        keep_first_of_title(left, self._doubles)
         return Judged(wishes=wishes, is_empty=is_empty, matched=matched, scores=scores, left=left)
 
     def choose(self, judged: Judged, people: Ids, limit: int) -> Chosen:
         """The lists of some of the people who were judged."""
-        bars = np.where(judged.is_empty[people], 0.0, self.settings.min_score)[:, np.newaxis]
-        left = judged.left[people]
-        good = np.where((left >= bars.astype(np.float32)) & (left > 0), left, -np.inf)
+        # nothing is no score, even where there is no bar
+        bars = np.where(judged.is_empty[people], 0.0, self.settings.min_score) + _NOTHING
+        everybody = len(people) == len(judged.left)
         return choose(
-            good.astype(np.float32, copy=False),
+            judged.left if everybody else judged.left[people],
             limit=limit,
             diversity=self.settings.diversity,
             likeness=self.likeness,
+            bars=bars.astype(np.float32)[:, np.newaxis],
         )
 
     def seen_rows(self, seen: Collection[int]) -> list[int]:

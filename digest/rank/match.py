@@ -126,11 +126,13 @@ def put_together(claims: Floats, counts: Sequence[int]) -> Matched:
 
 def squeeze(deviations: Floats) -> Floats:
     """Deviations above the usual as a match in 0…1; minus infinity is no match at all."""
-    # far below, exp would overflow: there it is nothing either way
-    powers = np.exp(np.minimum((EVEN - deviations) / np.float32(WIDTH), np.float32(80.0)))
-    matches = 1.0 / (1.0 + powers)
-    matches[deviations == -np.inf] = 0.0
-    return np.asarray(matches, np.float32)
+    powers = np.subtract(np.float32(EVEN), deviations, dtype=np.float32)
+    powers /= np.float32(WIDTH)
+    # far below, exp overflows to infinity, and the match is nothing
+    with np.errstate(over="ignore"):
+        np.exp(powers, out=powers)
+    powers += np.float32(1.0)
+    return np.reciprocal(powers, out=powers)
 
 
 def _stretch(match: float) -> float:
@@ -141,12 +143,21 @@ def _stretch(match: float) -> float:
 def _nearest(claims: Floats, starts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
     """Each person's best claim on every candidate, and a part of the second best."""
     counts = np.diff(starts)
+    # who has most wishes first: then those who have one more are always the first so many
+    order = np.argsort(-counts, kind="stable")
     best = np.full((len(counts), claims.shape[1]), -np.inf, np.float32)
-    second = best.copy()
+    second = best.copy() if counts.max(initial=0) > 1 else None
     for place in range(int(counts.max(initial=0))):
-        people = np.flatnonzero(counts > place)
+        people = order[: np.count_nonzero(counts > place)]
         claim = claims[starts[people] + place]
-        second[people] = np.maximum(second[people], np.minimum(best[people], claim))
-        best[people] = np.maximum(best[people], claim)
-    second = np.maximum(second - np.float32(UNUSUAL), np.float32(0.0))
-    return np.asarray(best + np.float32(SUPPORT) * second)
+        mine = best[: people.size]
+        if place and second is not None:
+            further = second[: people.size]
+            np.maximum(further, np.minimum(mine, claim), out=further)
+        np.maximum(mine, claim, out=mine)
+    if second is not None:
+        second -= np.float32(UNUSUAL)
+        np.maximum(second, np.float32(0.0), out=second)
+        second *= np.float32(SUPPORT)
+        best += second
+    return np.asarray(best[np.argsort(order)])

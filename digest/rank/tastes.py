@@ -7,7 +7,7 @@ people and on all days. Used by match.py; docs/ranking.md has the formula.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,27 +56,53 @@ class Tastes:
 
     def __init__(self, told: Sequence[Told], archive: Archive) -> None:
         self._members, self._gists = _distinct(told)
-        self._shares = [_shares(t.weights) for t in told]
         self._first = np.array([members[0] for members in self._members], np.int64)
         self._many = [at for at, members in enumerate(self._members) if len(members) > 1]
+        self._shares = {at: _shares(told[at].weights) for at in self._many}
         self._lengths = {at: self._length(at) for at in self._many}
         self._anchors = np.stack([gist.meaning for gist in self._gists])
         has_soft = any(len(self._members[at]) >= SOFTENED_FROM for at in self._many)
         self._softened = archive.space.soften(self._anchors) if has_soft else None
+        self._has_model = archive.space.dimension > 0
+        self._sharpness = np.float32(SHARPNESS if self._has_model else SHARPNESS_WORDS)
         self._directions = archive.space.toward(*self._means())
         self._measure(archive)
+        self._prepare()
 
     def score(self, corpus: Corpus) -> Floats:
-        """Deviations above the usual (tastes × texts)."""
-        direction, near, words, nearest = self._parts(corpus)
-        scales = self._scales
-        together = scales[0] * direction + scales[1] * near + scales[2] * words + self._offset
-        return np.asarray(np.maximum(together, self._alone * nearest + self._alone_offset))
+        """Deviations above the usual (tastes × texts).
+
+        Where many people are scored every pass over the array counts: what is linear is one
+        product, and the rest is done in place.
+        """
+        cosines = self._cosines(corpus)
+        claims = np.asarray(self._rows @ corpus.meanings.T)
+        claims += self._offset
+        words = self._words(cosines)
+        alone = self._lone_rows @ corpus.meanings.T if self._has_model else words * self._alone
+        alone += self._alone_offset
+        words *= self._words_scale
+        claims += words
+        for at, near, nearest in self._of_many(corpus, cosines):
+            claims[at] += self._scales[1, at] * near
+            alone[at] = self._alone[at] * nearest + self._alone_offset[at]
+        return np.asarray(np.maximum(claims, alone, out=claims))
+
+    def _prepare(self) -> None:
+        """What is the same for all texts: an example by itself is near as it is like, so that its
+        nearness goes together with the direction, or with the words where there is no model.
+        """
+        lone = np.ones((len(self._members), 1), np.float32)
+        lone[self._many] = 0.0
+        anchors = self._anchors[self._first]
+        nearness = lone * self._scales[1] * self._sharpness
+        self._rows = self._scales[0] * self._directions + nearness * anchors
+        self._lone_rows = self._alone * anchors
+        self._words_scale = self._scales[2] + (0.0 if self._has_model else nearness)
 
     def _measure(self, archive: Archive) -> None:
         """The scales that make a score deviations above the archive's usual; columns of tastes."""
-        has_model = archive.space.dimension > 0
-        assumed = PRIOR_DEVIATIONS if has_model else PRIOR_DEVIATIONS_WORDS
+        assumed = PRIOR_DEVIATIONS if self._has_model else PRIOR_DEVIATIONS_WORDS
         parts = self._parts(archive.sample)
         usual = [_usual(*told) for told in zip(parts, PRIOR_MEANS, assumed, strict=True)]
         means, deviations = (np.array(told) for told in zip(*usual, strict=True))
@@ -89,30 +115,48 @@ class Tastes:
         offset = -np.sum(self._scales * means[:3], axis=0) - middle / spread
         self._offset = offset.astype(np.float32)
         self._alone = (1.0 / deviations[3]).astype(np.float32)
-        alone = ALONE if has_model else ALONE_WORDS
+        alone = ALONE if self._has_model else ALONE_WORDS
         self._alone_offset = (-self._alone * means[3] - alone).astype(np.float32)
 
     def _parts(self, corpus: Corpus) -> tuple[Floats, Floats, Floats, Floats]:
         """What a score is made of, before scaling: likeness to the direction, to the examples
         together, by words, and to the nearest example (each tastes × texts).
         """
-        cosines = corpus.cosines([gist.words for gist in self._gists])
-        words = cosines[self._first]
+        cosines = self._cosines(corpus)
+        words = self._words(cosines)
+        direction = np.asarray(self._directions @ corpus.meanings.T)
+        if self._has_model:
+            nearest = np.asarray(self._anchors[self._first] @ corpus.meanings.T)
+        else:
+            nearest = cosines[self._first]
+        near = nearest * self._sharpness
+        for at, own_near, own_nearest in self._of_many(corpus, cosines):
+            near[at], nearest[at] = own_near, own_nearest
+        return direction, near, words, nearest
+
+    def _cosines(self, corpus: Corpus) -> Floats:
+        """By words, of each text that tastes are told by (gists × texts)."""
+        return corpus.cosines([gist.words for gist in self._gists])
+
+    def _words(self, cosines: Floats) -> Floats:
+        """By words, of each taste's texts together (tastes × texts)."""
+        words = np.asarray(cosines[self._first])
         for at in self._many:
             words[at] = self._shares[at] @ cosines[self._members[at]] / self._lengths[at]
-        direction = np.asarray(self._directions @ corpus.meanings.T)
-        has_model = self._anchors.shape[1] > 0
-        sharpness = np.float32(SHARPNESS if has_model else SHARPNESS_WORDS)
-        likeness = np.asarray(self._anchors @ corpus.meanings.T) if has_model else cosines
-        nearest = likeness[self._first]
-        near = nearest * sharpness
+        return words
+
+    def _of_many(self, corpus: Corpus, cosines: Floats) -> Iterator[tuple[int, Floats, Floats]]:
+        """Each taste of several examples: nearness to all of them, and likeness to the nearest."""
         for at in self._many:
-            own = likeness[self._members[at]]
-            if has_model and self._softened is not None and len(own) >= SOFTENED_FROM:
-                own = np.asarray(self._softened[self._members[at]] @ corpus.softened.T)
-            near[at] = np.log(self._shares[at] @ np.exp(own * sharpness))
-            nearest[at] = own.max(axis=0)
-        return direction, near, words, nearest
+            members = self._members[at]
+            if not self._has_model:
+                own = cosines[members]
+            elif self._softened is not None and len(members) >= SOFTENED_FROM:
+                own = np.asarray(self._softened[members] @ corpus.softened.T)
+            else:
+                own = np.asarray(self._anchors[members] @ corpus.meanings.T)
+            near = np.log(self._shares[at] @ np.exp(own * self._sharpness))
+            yield at, near, own.max(axis=0)
 
     def _means(self) -> tuple[Floats, Floats]:
         """Each taste's mean meaning, and how many equal examples its weights amount to."""
