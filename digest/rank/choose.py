@@ -47,7 +47,8 @@ class Likeness:
 
     def of(self, rows: Rows, others: Rows) -> NDArray[np.uint8]:
         """What a pick of each of `rows` takes from its line of `others`, in steps up to 255."""
-        for row in np.unique(rows[~self._known[rows]]):
+        unknown = rows[~self._known[rows]]
+        for row in np.unique(unknown) if unknown.size else ():
             excess = (self._row_of(int(row)) - LIKENESS_FLOOR) / (1 - LIKENESS_FLOOR)
             self._steps[row] = np.rint(np.clip(np.nan_to_num(excess), 0.0, 1.0) * _STEPS)
             self._known[row] = True

@@ -194,7 +194,7 @@ class Postings:
     def cosines_many(self, vectors: Sequence[WordVector]) -> Floats:
         """The cosines of vectors with every text (vectors × texts)."""
         found = np.zeros((len(vectors), self.size), np.float32)
-        if self._ids.size:
+        if self._ids.size and any(vector.ids.size for vector in vectors):
             for start in range(0, len(vectors), _VECTORS):
                 found[start : start + _VECTORS] = self._some(vectors[start : start + _VECTORS])
         return found
@@ -226,16 +226,10 @@ class Remembering(Postings):
 
     def cosines_many(self, vectors: Sequence[WordVector]) -> Floats:
         """The cosines of vectors with every text (vectors × texts)."""
-        asked = [at for at, vector in enumerate(vectors) if id(vector) not in self._known]
-        found = np.empty((len(vectors), self.size), np.float32)
-        rows = super().cosines_many([vectors[at] for at in asked])
-        for at, vector in enumerate(vectors):
-            if id(vector) in self._known:
-                found[at] = self._known[id(vector)][1]
-        for at, row in zip(asked, rows, strict=True):
-            found[at] = row
-            if vectors[at].ids.size > _LONG:
-                self._known[id(vectors[at])] = vectors[at], row.copy()
+        found = super().cosines_many([NOTHING if id(v) in self._known else v for v in vectors])
+        for row, vector in zip(found, vectors, strict=True):
+            if vector.ids.size > _LONG:
+                row[:] = self._known.setdefault(id(vector), (vector, row.copy()))[1]
         while len(self._known) > _KNOWN_MAX:
             self._known.popitem(last=False)
         return found

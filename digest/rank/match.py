@@ -151,7 +151,7 @@ def _nearest(claims: Floats, starts: np.ndarray[tuple[int], np.dtype[np.int64]])
         people = order[: np.count_nonzero(counts > place)]
         claim = claims[starts[people] + place]
         mine = best[: people.size]
-        if place and second is not None:
+        if second is not None:
             further = second[: people.size]
             np.maximum(further, np.minimum(mine, claim), out=further)
         np.maximum(mine, claim, out=mine)

@@ -14,6 +14,7 @@ import numpy as np
 
 from digest.rank.archive import Archive, Corpus, Gist
 from digest.rank.lexicon import Floats, blended_length
+from digest.rank.words import Ids
 
 #: how sharply the nearest example stands out from the others; by words likeness runs lower
 SHARPNESS, SHARPNESS_WORDS = 10.0, 20.0
@@ -35,6 +36,8 @@ PRIOR_MEANS = (0.0, 0.0, 0.015, 0.0)
 PRIOR_DEVIATIONS = (0.1, 1.2, 0.03, 0.12)
 PRIOR_DEVIATIONS_WORDS = (0.1, 0.5, 0.03, 0.03)
 ASSUMED = 0.5
+#: by how much two ways of reckoning a claim may differ, and far more
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +79,23 @@ class Tastes:
         product, and the rest is done in place.
         """
         cosines = self._cosines(corpus)
+        words = self._words(cosines)
         claims = np.asarray(self._rows @ corpus.meanings.T)
         claims += self._offset
-        words = self._words(cosines)
-        alone = self._lone_rows @ corpus.meanings.T if self._has_model else words * self._alone
-        alone += self._alone_offset
+        far = self._may_stand_alone(claims)
+        if self._has_model:
+            alone = self._lone_rows[far] @ corpus.meanings.T
+        else:
+            alone = words[far] * self._alone[far]
+        alone += self._alone_offset[far]
         words *= self._words_scale
         claims += words
+        claims[far] = np.maximum(claims[far], alone)
         for at, near, nearest in self._of_many(corpus, cosines):
             claims[at] += self._scales[1, at] * near
-            alone[at] = self._alone[at] * nearest + self._alone_offset[at]
-        return np.asarray(np.maximum(claims, alone, out=claims))
+            own = self._alone[at] * nearest + self._alone_offset[at]
+            np.maximum(claims[at], own, out=claims[at])
+        return claims
 
     def _prepare(self) -> None:
         """What is the same for all texts: an example by itself is near as it is like, so that its
@@ -99,6 +108,28 @@ class Tastes:
         self._rows = self._scales[0] * self._directions + nearness * anchors
         self._lone_rows = self._alone * anchors
         self._words_scale = self._scales[2] + (0.0 if self._has_model else nearness)
+        # what a lone row has of the row, and the length of what is left
+        squares = np.einsum("ij,ij->i", self._rows, self._rows)[:, np.newaxis]
+        both = np.einsum("ij,ij->i", self._rows, self._lone_rows)[:, np.newaxis]
+        self._along = both / np.where(squares > 0, squares, np.float32(1.0))
+        left = self._lone_rows - self._along * self._rows
+        self._apart = np.sqrt(np.einsum("ij,ij->i", left, left))[:, np.newaxis]
+
+    def _may_stand_alone(self, claims: Floats) -> Ids:
+        """The tastes of whose lone examples one may claim more than all parts together do.
+
+        `claims` are without words, which only add to them. Texts have length 1 at most: for a claim
+        of that much, what an example alone can claim has a bound, and it is highest at an end.
+        """
+        # there may be no text at all
+        ends = claims.min(axis=1, initial=0.0), claims.max(axis=1, initial=0.0)
+        at_ends = np.stack(ends, axis=1)
+        bound = self._along * (at_ends - self._offset) + self._apart + self._alone_offset
+        may = (bound > at_ends - np.float32(_ROUNDING)).any(axis=1)
+        # by words alone there is nothing to be saved
+        may |= not self._has_model
+        may[self._many] = False
+        return np.flatnonzero(may)
 
     def _measure(self, archive: Archive) -> None:
         """The scales that make a score deviations above the archive's usual; columns of tastes."""
