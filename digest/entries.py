@@ -10,6 +10,7 @@ from datetime import datetime
 
 from digest.clock import local_date
 from digest.model import Candidate, Edition, Entry, Pick, Profile, Ranking, Subscriber, Wording
+from digest.model.quick import make_entry
 from digest.rank import Pool
 
 #: an item's words, votes, comments and stars
@@ -52,8 +53,7 @@ class Entries:
         shown = self._shown.get(pick.item_id)
         if shown is None:
             shown = self._shown[pick.item_id] = _shown_of(self.pool.candidate(pick.item_id))
-        wording, votes, comments, stars = shown
-        return Entry(pick=pick, wording=wording, votes=votes, comments=comments, stars=stars)
+        return make_entry(pick, *shown)
 
 
 def _shown_of(candidate: Candidate) -> _Shown:

@@ -104,7 +104,7 @@ class Matcher:
             return
         phrases = [phrase for interest in wish.interests for phrase in interest.phrases]
         if phrases:
-            rows = np.unique(self._phrases.rows_of_any(phrases))
+            rows = self._phrases.rows_of_any(phrases)
             claim[rows] = np.maximum(claim[rows] + np.float32(PHRASE_BONUS), 0.0)
         if wish.excluded:
             claim[self._phrases.rows_of_any(wish.excluded)] = -np.inf
