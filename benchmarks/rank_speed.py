@@ -5,7 +5,7 @@
 CPU seconds of one thread; machines differ, ratios within one run mean something.
 
 - block: so many compiled people against 1,000 candidates, 12 picks each with the parts of their
-  scores, by meaning and by words, beside the bare product of as many rows of 384 numbers.
+  scores, by meaning, by words and by both, beside the bare product of as many rows of 384 numbers.
 - profile: reading and compiling one person's wishes, beside reading the words alone.
 - index: a day's 300 papers into the database, the ranker and the pool, beside a small archive.
 - editions: everybody's edition made and stored on SQLite, beside the driver's bare inserts of the
@@ -112,7 +112,7 @@ class Made:
 
 
 def block(people: int) -> Iterator[Row]:
-    """People by meaning and people by words, a block after the other."""
+    """People by meaning, by words and by both, a block after the other."""
     world, made = World(), Made()
     texts = [(p.title, p.abstract) for p in world.papers(3_000, 0, NOW)]
     with tempfile.TemporaryDirectory(prefix="digest-bench-") as folder:
@@ -122,11 +122,11 @@ def block(people: int) -> Iterator[Row]:
         with store.read() as tx:
             found = catalogue.candidates(tx, since=NOW - RULES.lookback, until=NOW)
         store.close()
-    for name in ("meaning", "words"):
-        if name == "meaning":
-            ranker = Ranker.semantic(texts, lambda told: made.rows(len(told)))
-        else:
+    for name in ("meaning", "words", "both"):
+        if name == "words":
             ranker = Ranker.lexical(texts)
+        else:
+            ranker = Ranker.semantic(texts, lambda told: made.rows(len(told)))
         judge = Judge(
             found, now=NOW, settings=RULES.rank, reader=ranker.reader, archive=ranker.archive
         )
