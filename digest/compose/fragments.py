@@ -41,8 +41,6 @@ from digest.compose.view import (
 from digest.errors import DigestError
 from digest.model import Section, Wording
 
-#: octets of fragments kept for one part: enough for some thousand items
-CACHE_OCTETS_MAX = 24_000_000
 _FRAMES_MAX = 128
 #: the slots of an item, in the order in which its values are given; the last two for each reason
 _SLOTS = ("position", "more", "less", "why")
@@ -109,15 +107,13 @@ class Shape:
 class Assembler:
     """Makes one part of messages out of fragments."""
 
-    def __init__(
-        self, kind: Kind, pages: Pages, *, cache_octets_max: int = CACHE_OCTETS_MAX
-    ) -> None:
+    def __init__(self, kind: Kind, pages: Pages) -> None:
         self._kind = kind
         self._pages = pages
-        self._fragments: Cache[Shared, Fragment] = Cache(cache_octets_max)
         self._frames: Cache[Shape, Frame] = Cache(_FRAMES_MAX)
         self._encode = _encode_html if kind is Kind.HTML else encode_piece
-        self._encode_often = lru_cache(maxsize=16_384)(self._encode)
+        self._encode_often = lru_cache(maxsize=1_024)(self._encode)
+        self._encode_reason = lru_cache(maxsize=16_384)(self._render_reason)
         self._encode_place = lru_cache(maxsize=1_024)(self._render_place)
 
     def assemble(self, letter: Letter) -> list[bytes]:
@@ -145,40 +141,30 @@ class Assembler:
 
     def _fill_all(self, on: date, items: Sequence[Placed], base: bytes) -> list[bytes]:
         """One reader's versions of the items of a list."""
-        get = self._fragments.get
-        fragments = [get(placed.shared) for placed in items]
+        fragments: list[Fragment | None] = [shared.fragments.get(self) for shared, _, _ in items]
         if None in fragments:
-            missing = [p.shared for p, f in zip(items, fragments, strict=True) if f is None]
-            made = self._make_fragments(on, missing)
-            fragments = [f or made[p.shared] for p, f in zip(items, fragments, strict=True)]
-        place, fill = self._encode_place, self._fill
-        return [
-            fill(fragment, *place(position), reasons, base)
-            for fragment, (_, position, reasons) in zip(fragments, items, strict=True)
-            if fragment is not None
-        ]
-
-    def _fill(
-        self,
-        fragment: Fragment,
-        position: bytes,
-        up: bytes,
-        down: bytes,
-        reasons: Sequence[ReasonView],
-        base: bytes,
-    ) -> bytes:
-        """One reader's version of an item."""
-        pattern, choose, has_why, has_reasons = fragment
-        why = self._encode(why_text(reasons)) if has_why else b""
-        values = [position, base + up, base + down, why]
-        if has_reasons:
-            often = self._encode_often
-            for reason in reasons:
-                values += (often(reason.lead), often(reason.subject))
+            self._make_fragments(on, [p.shared for p in items if self not in p.shared.fragments])
+            fragments = [shared.fragments[self] for shared, _, _ in items]
+        place_of, reason_of, encode = self._encode_place, self._encode_reason, self._encode
+        filled = []
         try:
-            return pattern % choose(values)
+            # all in one loop: this runs for every item of every message, twice
+            for (_, position, reasons), fragment in zip(items, fragments, strict=True):
+                assert fragment is not None
+                number, up, down = place_of(position)
+                why = encode(why_text(reasons)) if fragment.has_why else b""
+                values = [number, base + up, base + down, why]
+                if fragment.has_reasons:
+                    for reason in reasons:
+                        values += reason_of(reason)
+                filled.append(fragment.pattern % fragment.choose(values))
         except IndexError as error:
             raise NotAssembled("an item shows the reasons of another") from error
+        return filled
+
+    def _render_reason(self, reason: ReasonView) -> tuple[bytes, bytes]:
+        """The two parts of a reason."""
+        return self._encode(reason.lead), self._encode(reason.subject)
 
     def _render_place(self, position: int) -> tuple[bytes, bytes, bytes]:
         """What depends on an item's place alone: its number and the ends of its vote links."""
@@ -198,8 +184,8 @@ class Assembler:
             b"unsubscribe": encode(letter.unsubscribe_url),
         }
 
-    def _make_fragments(self, on: date, shared: Sequence[Shared]) -> dict[Shared, Fragment]:
-        """Render items on one page and keep each."""
+    def _make_fragments(self, on: date, shared: Sequence[Shared]) -> None:
+        """Render items on one page, and keep with each what it looks like."""
         lists = {s: [x for x in shared if x.section is s] for s in Section}
         views = {s: [_probe(x) for x in lists[s]] for s in Section}
         page = _probe_page(on, left_out=0, note="")
@@ -209,12 +195,8 @@ class Assembler:
         if len(cut.items) != len(shared):
             raise NotAssembled("the page does not show each item once")
         waiting = {s: iter(lists[s]) for s in Section}
-        made: dict[Shared, Fragment] = {}
         for section, text in zip(cut.sections, cut.items, strict=True):
-            item, fragment = next(waiting[section]), _compile_item(text)
-            made[item] = fragment
-            self._fragments.put(item, fragment, len(fragment.pattern))
-        return made
+            next(waiting[section]).fragments[self] = _compile_item(text)
 
     def _make_frame(self, shape: Shape) -> Frame:
         """Render the page with a few items and keep what is around them."""

@@ -24,9 +24,10 @@ PREHEADER_TITLES = 3
 _BETWEEN = " · "
 #: characters of the note that says how the picks came about
 _NOTE_MAX = 400
-#: octets, more or less, of the items kept in all their looks
-_SHARED_OCTETS_MAX = 24_000_000
-_SHARED_OCTETS = 1_000
+#: octets, more or less, of the items kept in all their looks: enough for some thousand
+_SHARED_OCTETS_MAX = 48_000_000
+#: of one with its two fragments, beside its abstract
+_SHARED_OCTETS = 7_000
 
 
 class LetterWriter:

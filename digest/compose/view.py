@@ -7,9 +7,10 @@ reasons, vote links) are kept apart, in Personal, so that the rest can be shared
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 from digest.columns import cut, width
 from digest.compose.excerpt import excerpt
@@ -41,9 +42,8 @@ class LinkView:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReasonView:
-    """One part of the why-line."""
+class ReasonView(NamedTuple):
+    """One part of the why-line; a tuple, for it is looked up for each item of each message."""
 
     lead: str
     #: set apart from the lead; empty when the lead says all
@@ -88,6 +88,8 @@ class Shared:
     level: int
     #: for each reason whether it has a subject: the shape of the why-line
     shape: tuple[bool, ...]
+    #: what was made of it, by who made it, see fragments.py
+    fragments: dict[object, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +171,7 @@ def author_line(authors: Sequence[str]) -> str:
 
 def reason_views(reasons: Sequence[Reason], votes: int | None) -> tuple[ReasonView, ...]:
     """The why-line; votes stand in it even when they are nothing to speak of."""
-    # loops, not comprehensions: this runs for every item of every message
+    # a loop, not comprehensions: this runs for every item of every message
     views = []
     has_votes = not votes
     for reason in reasons[: REASONS_MAX - 1]:
