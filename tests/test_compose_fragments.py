@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from digest.compose.printer import Printer
 from digest.model import Edition, Entry, Reason, ReasonKind, Section
 from digest.resources import data_path
 from digest.templates import Templates
-from tests.mail_pieces import SITE, TOKENS, edition, entry, wording
+from tests.mail_pieces import SITE, TOKENS, composer, edition, entry, wording
 
 TEMPLATES = Templates()
 LINKS = Links(SITE.url, TOKENS)
@@ -183,3 +184,36 @@ def test_templates_that_cannot_be_cut_are_rendered_whole_and_the_log_says_so(
 
     assert all(assembled == whole for assembled, whole in results)
     assert "rendered whole" in caplog.text or "a template of yours is broken" in caplog.text
+
+
+_WORDS = st.sampled_from(
+    (".", "From ", "x", "a word ", "5× ", "稀疏注意力", "=", "é" * 9, "long " * 9)
+)
+_SAID = st.lists(_WORDS, max_size=6).map("".join)
+_WHY = st.lists(
+    st.builds(Reason, kind=st.sampled_from(ReasonKind), lead=_SAID, subject=_SAID), max_size=6
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(reasons=_WHY)
+def test_a_why_line_of_parts_is_the_whole_line(reasons: list[Reason]) -> None:
+    made = edition((entry(reasons=tuple(reasons)),))
+
+    assembled, whole = both(PRINTER, Kind.TEXT, made)
+
+    assert assembled == whole
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(made=editions(), reasons=_WHY)
+def test_no_line_of_a_message_begins_with_a_dot(made: Edition, reasons: list[Reason]) -> None:
+    dots = entry(reasons=tuple(reasons), said=wording(title=".\n.a", abstract=".b\n.c. .d\r\n..e"))
+    made = replace(made, entries=(*made.entries, dots))
+
+    message = composer().edition(made.sheet(), outbox_id=1, message_id="<.1@example.org>")
+
+    assert message.has_no_dots
+    assert b"\n." not in message.content
+    assert not message.content.startswith(b".")
+    assert message.content.endswith(b"\r\n")

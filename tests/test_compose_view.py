@@ -127,8 +127,14 @@ def test_the_why_line_is_the_ranker_s() -> None:
             lead="your interest",
             subject="sparse attention",
             text="your interest *sparse attention*",
+            columns=32,
         ),
-        ReasonView(lead="84 votes in 9 h, 5× usual", subject="", text="84 votes in 9 h, 5× usual"),
+        ReasonView(
+            lead="84 votes in 9 h, 5× usual",
+            subject="",
+            text="84 votes in 9 h, 5× usual",
+            columns=25,
+        ),
     )
 
 

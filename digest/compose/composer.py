@@ -177,6 +177,8 @@ class Composer:
             envelope_to=envelope_to,
             content=content,
             needs_smtputf8=not envelope_to.isascii(),
+            # quoted.py escapes them, and headers begin with their names or a space
+            has_no_dots=True,
         )
 
     def _site_lines(self) -> bytes:

@@ -20,11 +20,25 @@ from typing import NamedTuple
 
 from digest.compose.cache import Cache
 from digest.compose.links import vote_query
-from digest.compose.pages import Kind, Letter, Pages, Placed, fit, position_text, why_text
+from digest.compose.pages import (
+    BETWEEN,
+    WHY_BREAK,
+    WHY_COLUMNS,
+    Kind,
+    Letter,
+    Pages,
+    Placed,
+    fit,
+    position_text,
+    why_lines,
+    why_text,
+)
 from digest.compose.quoted import (
+    OCTETS_MAX,
     SOFT_BREAK,
     encode_literals,
     encode_piece,
+    encode_within,
     slot,
     split_slots,
 )
@@ -46,6 +60,8 @@ _FRAMES_MAX = 128
 _SLOTS = ("position", "more", "less", "why")
 _REASON_SLOTS = tuple(f"{part}{n}" for n in range(REASONS_MAX) for part in ("lead", "subject"))
 _PLACES = {name: at for at, name in enumerate((*_SLOTS, *_REASON_SLOTS))}
+#: between reasons and at the ends of lines of them
+_BETWEEN, _WHY_BREAK = map(encode_within, (BETWEEN, WHY_BREAK))
 #: a frame is rendered with that many items of a list, to see what stands between them
 _PROBES = 2
 
@@ -113,6 +129,7 @@ class Assembler:
         self._frames: Cache[Shape, Frame] = Cache(_FRAMES_MAX)
         self._encode = _encode_html if kind is Kind.HTML else encode_piece
         self._encode_often = lru_cache(maxsize=1_024)(self._encode)
+        self._encode_text = lru_cache(maxsize=16_384)(encode_within)
         self._encode_reason = lru_cache(maxsize=16_384)(self._render_reason)
         self._encode_place = lru_cache(maxsize=1_024)(self._render_place)
 
@@ -134,8 +151,7 @@ class Assembler:
         }
         out = [frame.pieces[0].fill(page_values)]
         for at, section in enumerate(frame.sections):
-            between = frame.between[at]
-            out.append(between.join(filled[section]))
+            out += _parted(filled[section], frame.between[at])
             out.append(frame.pieces[at + 1].fill(page_values))
         return out
 
@@ -145,14 +161,14 @@ class Assembler:
         if None in fragments:
             self._make_fragments(on, [p.shared for p in items if self not in p.shared.fragments])
             fragments = [shared.fragments[self] for shared, _, _ in items]
-        place_of, reason_of, encode = self._encode_place, self._encode_reason, self._encode
+        place_of, reason_of, encode_why = self._encode_place, self._encode_reason, self._encode_why
         filled = []
         try:
             # all in one loop: this runs for every item of every message, twice
             for (_, position, reasons), fragment in zip(items, fragments, strict=True):
                 assert fragment is not None
                 number, up, down = place_of(position)
-                why = encode(why_text(reasons)) if fragment.has_why else b""
+                why = encode_why(reasons) if fragment.has_why else b""
                 values = [number, base + up, base + down, why]
                 if fragment.has_reasons:
                     for reason in reasons:
@@ -161,6 +177,21 @@ class Assembler:
         except IndexError as error:
             raise NotAssembled("an item shows the reasons of another") from error
         return filled
+
+    def _encode_why(self, reasons: Sequence[ReasonView]) -> bytes:
+        """Encoded why_text(reasons), from encoded reasons unless a line of it needs breaking."""
+        encode = self._encode_text
+        together = why_lines(reasons)
+        lines = [_BETWEEN.join([encode(reason.text) for reason in line]) for line in together]
+        why = _WHY_BREAK.join(lines)
+        around = len(_WHY_BREAK) - len(b"\r\n") if len(lines) > 1 else 0
+        if (
+            max(map(len, lines), default=0) + around >= OCTETS_MAX
+            or any(line[0].columns > WHY_COLUMNS for line in together)
+            or why.startswith((b".", b"From "))
+        ):
+            return self._encode(why_text(reasons))
+        return why
 
     def _render_reason(self, reason: ReasonView) -> tuple[bytes, bytes]:
         """The two parts of a reason."""
@@ -208,6 +239,15 @@ class Assembler:
         frame = _frame(cut.around, cut.sections)
         self._frames.put(shape, frame)
         return frame
+
+
+def _parted(items: list[bytes], between: bytes) -> list[bytes]:
+    """The items with that between each two; not joined, for a message is joined once."""
+    if not between:
+        return items
+    parted = [between] * (2 * len(items) - 1)
+    parted[::2] = items
+    return parted
 
 
 def _frame(around: Sequence[str], sections: Sequence[Section]) -> Frame:

@@ -22,6 +22,10 @@ from digest.templates import Templates
 #: columns of the text part, and where its why-lines begin
 COLUMNS = 72
 WHY_INDENT = len("    Why: ")
+WHY_COLUMNS = COLUMNS - WHY_INDENT
+#: what stands between two reasons on a line, and where a line of them ends
+BETWEEN = " · "
+WHY_BREAK = BETWEEN.rstrip() + "\n" + " " * WHY_INDENT
 
 
 class Kind(StrEnum):
@@ -84,10 +88,26 @@ class Pages:
         return self._templates.inline(text) if kind is Kind.HTML else text
 
 
+def why_lines(reasons: Sequence[ReasonView]) -> list[list[ReasonView]]:
+    """The reasons line by line in the text part: what does not fit beside others goes below."""
+    lines: list[list[ReasonView]] = []
+    left = 0
+    for reason in reasons:
+        # the dot behind a reason stays on its line
+        if lines and reason.columns + len(BETWEEN) <= left:
+            lines[-1].append(reason)
+            left -= reason.columns + len(BETWEEN)
+        else:
+            lines.append([reason])
+            left = WHY_COLUMNS - reason.columns - len(BETWEEN.rstrip())
+    return lines
+
+
 def why_text(reasons: Sequence[ReasonView]) -> str:
     """The why-line of the text part: subjects between asterisks, parts joined by a middle dot."""
-    text = " · ".join([reason.text for reason in reasons])
-    return wrap(text, COLUMNS - WHY_INDENT, indent=WHY_INDENT)
+    lines = [BETWEEN.join([reason.text for reason in line]) for line in why_lines(reasons)]
+    wrapped = [wrap(line, WHY_COLUMNS, indent=WHY_INDENT) for line in lines]
+    return WHY_BREAK.join(wrapped)
 
 
 def position_text(position: int) -> str:

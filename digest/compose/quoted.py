@@ -14,7 +14,7 @@ import re
 OPEN, CLOSE, JOINT = "\ufdd0", "\ufdd1", "\ufdd2"
 SOFT_BREAK = b"=\r\n"
 #: RFC 2045 §6.7 (5): an encoded line, the sign of its soft break included
-_OCTETS_MAX = 76
+OCTETS_MAX = 76
 
 _SLOT = re.compile(f"{OPEN}([^{OPEN}{CLOSE}]*){CLOSE}")
 _MARKS = re.compile(f"[{OPEN}{CLOSE}{JOINT}]")
@@ -48,7 +48,7 @@ def encode_piece(text: str) -> bytes:
         encoded = binascii.b2a_qp(text.encode())
         if encoded.startswith(b"=02"):
             encoded = b"=2E" + encoded[3:]
-        if len(encoded) < _OCTETS_MAX:
+        if len(encoded) < OCTETS_MAX:
             return encoded
         # without a line to learn from, b2a_qp breaks lines with a bare LF
         return _finish(encoded.replace(b"\n", b"\r\n"))
@@ -58,6 +58,11 @@ def encode_piece(text: str) -> bytes:
         text = _DOT.sub(_STOP, text)
     encoded = binascii.b2a_qp(text.encode().replace(b"\n", b"\r\n"))
     return _finish(encoded.replace(b"=01rom ", b"=46rom ").replace(b"=02", b"=2E"))
+
+
+def encode_within(text: str) -> bytes:
+    """A short text that stands within a line: before and behind it there is more."""
+    return encode_piece(f"-{text}-")[1:-1]
 
 
 def _finish(encoded: bytes) -> bytes:
@@ -71,7 +76,7 @@ def _break_anew(encoded: bytes) -> bytes:
         broken = [b""]
         for octet in _OCTET.findall(line):
             # room for the sign of a soft break
-            if len(broken[-1]) + len(octet) >= _OCTETS_MAX:
+            if len(broken[-1]) + len(octet) >= OCTETS_MAX:
                 broken.append(b"")
                 octet = b"=2E" if octet == b"." else octet
             broken[-1] += octet
@@ -81,7 +86,7 @@ def _break_anew(encoded: bytes) -> bytes:
 
 def _shorten_last(encoded: bytes) -> bytes:
     """Leave room for a soft break on the last line, which b2a_qp may have filled."""
-    if len(encoded) - encoded.rfind(b"\n") - 1 < _OCTETS_MAX:
+    if len(encoded) - encoded.rfind(b"\n") - 1 < OCTETS_MAX:
         return encoded
     at = -3 if encoded[-3:-2] == b"=" else -1
     return encoded[:at] + SOFT_BREAK + encoded[at:]

@@ -48,8 +48,9 @@ class ReasonView(NamedTuple):
     lead: str
     #: set apart from the lead; empty when the lead says all
     subject: str
-    #: both, as the text part says them
+    #: both, as the text part says them, and how many columns they take
     text: str = ""
+    columns: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +190,7 @@ def reason_views(reasons: Sequence[Reason], votes: int | None) -> tuple[ReasonVi
 def _reason_view(lead: str, subject: str) -> ReasonView:
     lead, subject = cut(clean(lead), _REASON_MAX), cut(clean(subject), _REASON_MAX)
     text = f"{lead} *{subject}*".strip() if subject else lead
-    return ReasonView(lead=lead, subject=subject, text=text)
+    return ReasonView(lead=lead, subject=subject, text=text, columns=width(text))
 
 
 def _links(shared: Shared) -> tuple[LinkView, ...]:

@@ -87,8 +87,13 @@ def rcpt_command(envelope: Envelope) -> bytes:
     return f"RCPT TO:<{envelope.envelope_to}>\r\n".encode()
 
 
+def wire_content(envelope: Envelope) -> bytes:
+    """The content as it goes over the wire after DATA, without the final dot."""
+    return envelope.content if envelope.has_no_dots else stuff_dots(envelope.content)
+
+
 def stuff_dots(content: bytes) -> bytes:
-    """The content as it goes over the wire after DATA, without the final dot.
+    """Any content with its dots doubled (RFC 5321 §4.5.2), and ended like a line.
 
     A dot after a bare LF is doubled too: some servers take LF alone for a line end, and such a
     dot would end the message for them and start commands of someone else's making.

@@ -18,7 +18,7 @@ from digest.mail.capabilities import (
     mail_command,
     rcpt_command,
     refuse_message,
-    stuff_dots,
+    wire_content,
 )
 from digest.mail.outcomes import in_doubt, judge, not_sent
 from digest.mail.replies import Reply
@@ -186,7 +186,7 @@ class Session:
                 return
             self._announced, self._sending = None, announced
             self.is_handed_over = False
-            self.out += (stuff_dots(announced.envelope.content), END)
+            self.out += (wire_content(announced.envelope), END)
             self._expected.append((Step.CONTENT, announced))
         if self._held and self._announced is None:
             if self._sending is None or self._capabilities.pipelining:

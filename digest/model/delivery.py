@@ -53,6 +53,8 @@ class Envelope:
     content: bytes = field(repr=False)
     #: True when the envelope needs SMTPUTF8 (non-ASCII local part)
     needs_smtputf8: bool = False
+    #: True when it was made so that no line begins with a dot: nothing to stuff (RFC 5321 §4.5.2)
+    has_no_dots: bool = False
 
 
 class Fate(StrEnum):
