@@ -36,7 +36,7 @@ def in_full(tastes: Tastes, corpus: Corpus) -> tuple[Floats, Floats]:
 
 @pytest.mark.parametrize(
     ("dimension", "parts"),
-    [(0, (0.0, 0.3, 1.0)), (DIMENSION, (1.0, 1.0, 0.3)), (DIMENSION, (0.5, 0.5, 1.2))],
+    [(0, (0.0, 0.0, 1.0)), (DIMENSION, (1.0, 1.0, 0.3)), (DIMENSION, (0.5, 0.5, 1.2))],
 )
 @pytest.mark.parametrize("seed", range(8))
 def test_what_cannot_count_changes_no_score(

@@ -23,8 +23,8 @@ SAMPLE_TEXTS = 600
 #: neighbours by words and by meaning, and how much they count beside the text itself
 WORD_NEIGHBOURS, WORD_SHARE = 20, 0.7
 MEANING_NEIGHBOURS, MEANING_SHARE = 10, 0.5
-#: words that a text takes from its neighbours
-BORROWED_WORDS = 100
+#: words that a text takes from its neighbours at most: what many light words say counts too
+BORROWED_WORDS = 1_000
 #: what is more like than this is the text itself
 ITSELF = 0.999
 _BLOCK = 256

@@ -3,8 +3,8 @@
 Lexicon counts in how many texts a word number occurred (constant memory, constant cost per text);
 a WordVector is one text's weights; Postings finds, for a vector, its cosine with many texts.
 Pure NumPy; used by Ranker and Pool only.
-Source: sublinear TF and smoothed IDF, Manning, Raghavan, Schütze, "Introduction to Information
-Retrieval", 2008, chapter 6.
+Source: TF that saturates as in BM25 and smoothed IDF, Manning, Raghavan, Schütze, "Introduction to
+Information Retrieval", 2008, chapters 6 and 11.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ Floats = NDArray[np.float32]
 
 #: what a word that every text has still weighs
 LEAST = 0.1
+#: a word that occurs so often weighs half of what it can: repeating says ever less
+SATURATION = 2.0
 #: a word that the archive never had is mostly a chance pair of words: it must not outweigh the rest
 UNHEARD = 0.3
 #: texts whose words are kept, some 3 KB each: an archive's sample and the candidates
@@ -161,7 +163,7 @@ class Lexicon:
         frequency = self._frequency[ids]
         idf = np.maximum(np.log((self._texts + 1.0) / (frequency + 0.5)), LEAST)
         idf[frequency == 0] *= UNHEARD
-        weights = (1.0 + np.log(counts)) * idf
+        weights = counts / (counts + SATURATION) * idf
         sizes = [words.ids.size for words in texts]
         owners = np.repeat(np.arange(len(texts)), sizes)
         lengths = np.sqrt(np.bincount(owners, weights * weights, minlength=len(texts)))

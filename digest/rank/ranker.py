@@ -22,7 +22,6 @@ from digest.rank.space import Space
 from digest.rank.tastes import (
     DIRECTION,
     NEARNESS,
-    NEARNESS_WORDS,
     WORDS_ALONE,
     WORDS_OF_ABSTRACTS,
     WORDS_OF_TITLES,
@@ -93,7 +92,7 @@ class Ranker:
 def _part_weights(background: Sequence[Text], *, has_model: bool) -> NDArray[np.float64]:
     """What direction, nearness and words count: words say less where there are titles only."""
     if not has_model:
-        return np.array([0.0, NEARNESS_WORDS, WORDS_ALONE])
+        return np.array([0.0, 0.0, WORDS_ALONE])
     told = sum(bool(abstract.strip()) for _, abstract in background) / max(len(background), 1)
     words = WORDS_OF_TITLES + (WORDS_OF_ABSTRACTS - WORDS_OF_TITLES) * told
     return np.array([DIRECTION, NEARNESS, words])

@@ -16,16 +16,16 @@ from digest.rank.archive import Archive, Corpus, Gist
 from digest.rank.lexicon import Floats, blended_length
 from digest.rank.words import Ids
 
-#: how sharply the nearest example stands out from the others; by words likeness runs lower
-SHARPNESS, SHARPNESS_WORDS = 10.0, 20.0
+#: how sharply the nearest example stands out from the others
+SHARPNESS = 10.0
 #: examples from which on they are compared in softened space
 SOFTENED_FROM = 6
 #: what the parts count: by meaning …
 DIRECTION, NEARNESS = 1.0, 1.0
 #: … with words beside it, where the archive has titles only and where it has abstracts
-WORDS_OF_TITLES, WORDS_OF_ABSTRACTS = 0.3, 1.2
+WORDS_OF_TITLES, WORDS_OF_ABSTRACTS = 0.3, 1.6
 #: … and by words alone
-NEARNESS_WORDS, WORDS_ALONE = 0.3, 1.0
+WORDS_ALONE = 1.0
 #: one example by itself must stand out that much more than all together
 ALONE, ALONE_WORDS = 2.0, 4.0
 #: mean and deviation of each part, and of the nearest example alone, that are assumed of any taste;
@@ -34,7 +34,7 @@ ALONE, ALONE_WORDS = 2.0, 4.0
 PRIOR_TEXTS = 50.0
 PRIOR_MEANS = (0.0, 0.0, 0.015, 0.0)
 PRIOR_DEVIATIONS = (0.1, 1.2, 0.03, 0.12)
-PRIOR_DEVIATIONS_WORDS = (0.1, 0.5, 0.03, 0.03)
+PRIOR_DEVIATIONS_WORDS = (0.1, 1.2, 0.025, 0.03)
 ASSUMED = 0.5
 #: by how much two ways of reckoning a claim may differ, and far more
 _ROUNDING = 1e-3
@@ -67,7 +67,6 @@ class Tastes:
         has_soft = any(len(self._members[at]) >= SOFTENED_FROM for at in self._many)
         self._softened = archive.space.soften(self._anchors) if has_soft else None
         self._has_model = archive.space.dimension > 0
-        self._sharpness = np.float32(SHARPNESS if self._has_model else SHARPNESS_WORDS)
         self._directions = archive.space.toward(*self._means())
         self._measure(archive)
         self._prepare()
@@ -99,15 +98,15 @@ class Tastes:
 
     def _prepare(self) -> None:
         """What is the same for all texts: an example by itself is near as it is like, so that its
-        nearness goes together with the direction, or with the words where there is no model.
+        nearness goes together with the direction.
         """
         lone = np.ones((len(self._members), 1), np.float32)
         lone[self._many] = 0.0
         anchors = self._anchors[self._first]
-        nearness = lone * self._scales[1] * self._sharpness
+        nearness = lone * self._scales[1] * np.float32(SHARPNESS)
         self._rows = self._scales[0] * self._directions + nearness * anchors
         self._lone_rows = self._alone * anchors
-        self._words_scale = self._scales[2] + (0.0 if self._has_model else nearness)
+        self._words_scale = self._scales[2]
         # what a lone row has of the row, and the length of what is left
         squares = np.einsum("ij,ij->i", self._rows, self._rows)[:, np.newaxis]
         both = np.einsum("ij,ij->i", self._rows, self._lone_rows)[:, np.newaxis]
@@ -160,7 +159,7 @@ class Tastes:
             nearest = np.asarray(self._anchors[self._first] @ corpus.meanings.T)
         else:
             nearest = cosines[self._first]
-        near = nearest * self._sharpness
+        near = nearest * np.float32(SHARPNESS)
         for at, own_near, own_nearest in self._of_many(corpus, cosines):
             near[at], nearest[at] = own_near, own_nearest
         return direction, near, words, nearest
@@ -186,7 +185,9 @@ class Tastes:
                 own = np.asarray(self._softened[members] @ corpus.softened.T)
             else:
                 own = np.asarray(self._anchors[members] @ corpus.meanings.T)
-            near = np.log(self._shares[at] @ np.exp(own * self._sharpness))
+            near = np.zeros(own.shape[1], np.float32)
+            if self._has_model:
+                near = np.log(self._shares[at] @ np.exp(own * np.float32(SHARPNESS)))
             yield at, near, own.max(axis=0)
 
     def _means(self) -> tuple[Floats, Floats]:
