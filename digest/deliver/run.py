@@ -32,8 +32,9 @@ T = TypeVar("T")
 
 #: an outcome is written down that soon, in seconds, even if no group comes together
 _SETTLE_WITHIN_S = 0.2
-#: messages made in a row, while the network waits
-_MADE_TOGETHER = 16
+#: most messages made in a row while the network waits, and what part of those under way they may
+#: be, or few connections would soon have nothing to do
+_MADE_TOGETHER, _OF_THOSE_AWAY = 16, 4
 #: how soon a wait notices that it should stop, in seconds
 _NAP_S = 0.5
 
@@ -172,7 +173,8 @@ class Run:
         """
         if held.made is None:
             held.made = self._make(held)
-            for other in islice(self._ready, _MADE_TOGETHER - 1):
+            others = min(_MADE_TOGETHER - 1, len(self._on_the_wire) // _OF_THOSE_AWAY)
+            for other in islice(self._ready, others):
                 if other.made is None:
                     other.made = self._make(other)
         return held.made
