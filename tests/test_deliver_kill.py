@@ -32,9 +32,8 @@ MESSAGES = 2_000
 KILLS = int(os.environ.get("DIGEST_TEST_KILLS", "100"))
 IN_DOUBT_MAX = CONNECTIONS + GROUP
 Install = Callable[[int], Installation]
-CLAIM = DeliveryRules(resend=True).claims_max
 #: rows that are claimed at once
-CLAIM = 2 * GROUP
+CLAIM = DeliveryRules(resend=True).claims_max
 
 
 @pytest.fixture
@@ -112,12 +111,12 @@ def send(site: Installation) -> None:
 
 @pytest.mark.parametrize(
     ("when", "states"),
-    [("before", {"queued": 100}), ("after", {"queued": 100 - CLAIM, "sending": CLAIM})],
+    [("before", {"queued": 200}), ("after", {"queued": 200 - CLAIM, "sending": CLAIM})],
 )
 def test_killed_around_the_commit_of_a_claim_nothing_was_on_the_wire(
     install: Install, sink: FastSink, when: str, states: dict[str, int]
 ) -> None:
-    site = install(100)
+    site = install(200)
 
     died = program(site, "-m", "tests.dying", when)
 

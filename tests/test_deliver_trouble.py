@@ -156,10 +156,11 @@ def test_stopping_gives_back_what_was_not_sent_yet(world: World) -> None:
 
 
 def test_no_more_is_held_than_can_leave_before_the_lease_ends() -> None:
-    assert DeliveryRules(resend=True).claims_max == 2 * GROUP
+    assert DeliveryRules(resend=True).claims_max == 8 * GROUP
+    assert DeliveryRules(resend=False).claims_max == 2 * GROUP
     for rate in (1, 2, 5, 60, 100_000):
         held = DeliveryRules(resend=True, rate_per_minute=rate).claims_max
-        assert 1 <= held <= 2 * GROUP
+        assert 1 <= held <= 8 * GROUP
         assert held / rate <= LEASE / timedelta(minutes=1)
 
 

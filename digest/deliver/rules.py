@@ -40,9 +40,10 @@ class DeliveryRules:
     def claims_max(self) -> int:
         """How many rows to claim at once: no more than can leave in a lease.
 
-        More than a group, or the disk would set the pace: each claim is a flush.
+        Many, for a claim costs much the same however many it takes. But what is claimed when a
+        sender dies is held with what was on the wire, where that is held.
         """
-        most = 2 * self.group
+        most = 8 * self.group if self.resend else 2 * self.group
         if not self.rate_per_minute:
             return most
         return max(1, min(most, self.rate_per_minute * self.lease // timedelta(minutes=2)))

@@ -247,7 +247,7 @@ class Run:
         now, at = self._clock.now(), uptime_s()
         answers = tuple(self._answers)
         limit = self._rules.claims_max
-        claims = len(self._ready) <= limit and not (self._is_dry or self._stop())
+        claims = self._wants_more() and not self._stop()
         claimed: list[Held] = []
         with ExitStack() as stack:
             tx = await self._spend(lambda: stack.enter_context(self._store.write()))
