@@ -217,3 +217,19 @@ def test_no_line_of_a_message_begins_with_a_dot(made: Edition, reasons: list[Rea
     assert b"\n." not in message.content
     assert not message.content.startswith(b".")
     assert message.content.endswith(b"\r\n")
+
+
+def test_a_why_line_in_the_html_part_is_assembled_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = '<tr><td class="item" align="left">'
+    templates = override(tmp_path, "_item.html", row, f"{row}<p>{{{{ item.why }}}}</p>")
+    reasons = (Reason(kind=ReasonKind.TEXT, lead="<b> & 'so'", subject="a < b"),)
+
+    with caplog.at_level(logging.WARNING):
+        assembled, whole = both(
+            Printer(SITE, templates), Kind.HTML, edition((entry(reasons=reasons),))
+        )
+
+    assert assembled == whole
+    assert not caplog.records

@@ -105,3 +105,18 @@ def test_no_soft_break_puts_a_dot_first(before: int) -> None:
 
     assert not re.search(rb"^\.", data, re.MULTILINE)
     assert decoded(data) == text
+
+
+@pytest.mark.parametrize("before", range(140, 160))
+@pytest.mark.parametrize("start", ["", "a line\n"])
+def test_no_last_line_is_a_dot_alone(before: int, start: str) -> None:
+    """What is moved from a full last line may be one."""
+    for text in (
+        f"{start}{'a' * (before // 2)}.",
+        f"{start}{'a' * before}.",
+        f"{start}{'é' * 25}.",
+    ):
+        for encoding in (encode_piece, encode):
+            data = encoding(text)
+            assert not re.search(rb"^\.", data, re.MULTILINE)
+            assert decoded(data) == text

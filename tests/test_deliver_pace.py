@@ -463,6 +463,17 @@ def test_what_a_second_day_has_no_room_for_is_given_up_in_plain_words(world: Wor
         assert set(held) == {None}, "their papers may be picked again"
 
 
+def test_an_edition_of_late_last_night_that_has_not_waited_is_not_given_up(world: World) -> None:
+    midnight = next_midnight(NOW)
+    world.clock.at = midnight + MINUTE
+    world.queue_editions(2 * WARM_UP_FIRST, now=midnight - 2 * MINUTE)
+    world.queue_editions(5, name="late", now=midnight - MINUTE)
+
+    world.deliver(warm_up_from=NOW.date())
+
+    assert world.states() == {"sent": 2 * WARM_UP_FIRST, "deferred": 5}
+
+
 def test_what_left_today_is_counted_once_and_then_added_to(world: World) -> None:
     world.queue_editions(50)
     world.deliver()

@@ -180,6 +180,9 @@ class Assembler:
 
     def _encode_why(self, reasons: Sequence[ReasonView]) -> bytes:
         """Encoded why_text(reasons), from encoded reasons unless a line of it needs breaking."""
+        if self._kind is Kind.HTML:
+            # only where an operator's template has the line as one text
+            return self._encode(why_text(reasons))
         encode = self._encode_text
         together = why_lines(reasons)
         lines = [_BETWEEN.join([encode(reason.text) for reason in line]) for line in together]

@@ -89,7 +89,8 @@ def _shorten_last(encoded: bytes) -> bytes:
     if len(encoded) - encoded.rfind(b"\n") - 1 < OCTETS_MAX:
         return encoded
     at = -3 if encoded[-3:-2] == b"=" else -1
-    return encoded[:at] + SOFT_BREAK + encoded[at:]
+    last = b"=2E" if encoded[at:] == b"." else encoded[at:]
+    return encoded[:at] + SOFT_BREAK + last
 
 
 def split_slots(text: str) -> tuple[list[str], list[str]]:

@@ -137,10 +137,10 @@ class Desk:
             tx,
             now=now,
             made_before=midnight - timedelta(days=1),
-            reason=f"warm-up: given up, the {most} of a second day were gone too",
+            reason=f"{claims.WARM_UP}given up, the {most} of a second day were gone too",
         )
         shelf.forget_picks(tx, outbox_ids=given_up)
-        reason = f"warm-up: no more than {most} on this day"
+        reason = f"{claims.WARM_UP}no more than {most} on this day"
         count = claims.postpone_editions(tx, now=now, until=midnight, reason=reason)
         if given_up:
             log.warning("%d editions of yesterday are given up: %s", len(given_up), reason)

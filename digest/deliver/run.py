@@ -107,16 +107,16 @@ class Run:
                 if self._ready[0].made is None:
                     # others may go on with what they have, before the next messages are made
                     await asyncio.sleep(0)
+                made = self._next_made()
                 held = self._ready.popleft()
                 if self._wants_more():
                     self._work.set()
-                if not held.is_ours or self._waits_its_turn(held):
-                    continue
-                if isinstance(made := self._made(held), Envelope):
+                if isinstance(made, Envelope):
                     self._on_the_wire[held.row.id] = held
                     self._next_at = max(self._next_at, uptime_s()) + self._rules.seconds_between
                     return made
-                self._note(made)
+                if made is not None:
+                    self._note(made)
             elif self._is_dry:
                 break
             else:
@@ -151,12 +151,12 @@ class Run:
 
     # -- parts of it
 
-    def _waits_its_turn(self, held: Held) -> bool:
-        """Whether its reader's domain has had enough for now; it is given back until it has not."""
+    def _wait_for_turn(self, held: Held) -> Answer | None:
+        """When its reader's domain has had enough for now, it is given back until it has not."""
         domain = domain_of(held.row.email)
         turn = self._pace.turn(domain, self._clock.now(), promised=held.row.promised)
         if turn is None:
-            return False
+            return None
         ended = Settlement(
             id=held.row.id,
             state=OutboxState.DEFERRED,
@@ -164,19 +164,25 @@ class Run:
             not_before=turn,
             was_tried=False,
         )
-        self._note(Answer(row=held.row, settlement=ended))
-        return True
+        return Answer(row=held.row, settlement=ended)
 
-    def _made(self, held: Held) -> Envelope | Answer:
-        """The message, or how the row ends without. The next ones are made with it: what one needs
-        is at hand for the next; taking turns with the network, each took a quarter longer.
+    def _next_made(self) -> Envelope | Answer | None:
+        """The first message that is ready, or how its row ends without; None when it is ours no
+        more. It stays where it is, so that an error forgets nobody.
+
+        The next ones are made with it: what one needs is at hand for the next; taking turns with
+        the network, each took a quarter longer.
         """
+        held = self._ready[0]
+        if not held.is_ours:
+            return None
+        if (waits := self._wait_for_turn(held)) is not None:
+            return waits
+        others = min(_MADE_TOGETHER - 1, len(self._on_the_wire) // _OF_THOSE_AWAY)
         if held.made is None:
-            held.made = self._make(held)
-            others = min(_MADE_TOGETHER - 1, len(self._on_the_wire) // _OF_THOSE_AWAY)
-            for other in islice(self._ready, others):
-                if other.made is None:
-                    other.made = self._make(other)
+            for one in islice(self._ready, 1 + others):
+                if one.made is None:
+                    one.made = self._make(one)
         return held.made
 
     def _make(self, held: Held) -> Envelope | Answer:

@@ -32,6 +32,8 @@ from digest.store.items import batches
 from digest.store.moments import UTCDateTime
 from digest.store.schema import OPEN, WAITING, outbox, subscriber, suppression
 
+#: how the reasons of those begin that a warm-up has postponed
+WARM_UP = "warm-up: "
 _DIED = "the sender died while it was on the wire"
 
 
@@ -226,8 +228,11 @@ def settle(
 def give_up_editions(
     tx: Connection, *, now: datetime, made_before: datetime, reason: str
 ) -> list[int]:
-    """Fail every edition that is due and was made before then; returns the ids of the messages."""
-    old = select(outbox.c.id).where(_DUE_EDITION, outbox.c.created_at < made_before)
+    """Fail every edition that is due, was made before then and has waited for a warm-up; returns
+    the ids of the messages.
+    """
+    has_waited = outbox.c.reason.startswith(WARM_UP)
+    old = select(outbox.c.id).where(_DUE_EDITION, has_waited, outbox.c.created_at < made_before)
     done = tx.execute(
         update(outbox)
         .where(outbox.c.id.in_(old.with_for_update(skip_locked=True)))
