@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from digest.embed.files import read_json
+from digest.embed.files import read_json, reading
 from digest.embed.model import Text
 from digest.errors import ModelError
 
@@ -26,10 +26,9 @@ class Tokens:
         self._specials = specials
         # the library tells of a file that is no JSON at all in words of its own
         read_json(path)
-        try:
-            self._tokenizer: Any = Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises nothing narrower
-            raise ModelError(f"{path} is no tokenizer ({error}); fetch the model again") from error
+        with reading(path):
+            # from_file raises nothing narrower than Exception
+            self._tokenizer: Any = Tokenizer.from_buffer(path.read_bytes())
         # files come with lengths of their own
         self._tokenizer.enable_truncation(TOKENS_MAX)
         self._tokenizer.no_padding()

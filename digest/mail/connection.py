@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from contextlib import ExitStack
 from typing import Protocol
 
 from digest.errors import ParseError, TransportError
@@ -80,11 +81,10 @@ class Connection(asyncio.Protocol):
 
     async def attach(self, sock: socket.socket) -> None:
         """Begin on a connected socket, which is ours from here on."""
-        try:
+        with ExitStack() as undo:
+            undo.callback(sock.close)
             await self._loop.create_connection(lambda: self, sock=sock)
-        except BaseException:
-            sock.close()
-            raise
+            undo.pop_all()
 
     @property
     def session(self) -> Session:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import ExitStack
 
 #: RFC 8305 §5: how long an address has before the next one is tried beside it
 _AHEAD_S = 0.25
@@ -59,16 +60,14 @@ def interleave(addresses: list[Address]) -> list[Address]:
 
 
 async def _connect(family: socket.AddressFamily, address: Place) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
+    with ExitStack() as undo:
+        sock = undo.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
         sock.setblocking(False)
         # small writes must not wait for the other end's delayed acknowledgement (40 ms)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.get_running_loop().sock_connect(sock, address)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+        undo.pop_all()
+        return sock
 
 
 def _close_result(attempt: asyncio.Task[socket.socket]) -> None:
