@@ -1,7 +1,7 @@
 """Constructors for the records of which there are millions: by position, and nothing is checked.
 
 A frozen dataclass sets its fields one call at a time; these take a third of that. For the loops
-that make a record for every pick of every reader: ranking, storing and reading editions.
+that make a record for every pick of every reader: ranking, and making editions.
 """
 
 from __future__ import annotations

@@ -228,10 +228,15 @@ class Remembering(Postings):
 
     def cosines_many(self, vectors: Sequence[WordVector]) -> Floats:
         """The cosines of vectors with every text (vectors × texts)."""
-        found = super().cosines_many([NOTHING if id(v) in self._known else v for v in vectors])
-        for row, vector in zip(found, vectors, strict=True):
-            if vector.ids.size > _LONG:
-                row[:] = self._known.setdefault(id(vector), (vector, row.copy()))[1]
+        # looked up once: another thread may forget it meanwhile
+        known = [self._known.get(id(vector)) for vector in vectors]
+        asked = [v if k is None else NOTHING for v, k in zip(vectors, known, strict=True)]
+        found = super().cosines_many(asked)
+        for row, vector, had in zip(found, vectors, known, strict=True):
+            if had is not None:
+                row[:] = had[1]
+            elif vector.ids.size > _LONG:
+                self._known[id(vector)] = vector, row.copy()
         while len(self._known) > _KNOWN_MAX:
             self._known.popitem(last=False)
         return found
