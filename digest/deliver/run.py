@@ -90,10 +90,12 @@ class Run:
         finally:
             self._is_over = True
             self._work.set()
-            await asyncio.wait([self._books])
-            self._aside.shutdown()
-            # also what a full disk has kept from being written
-            self._close_books()
+            try:
+                await _outwait(self._books)
+            finally:
+                self._aside.shutdown()
+                # also what a full disk has kept from being written
+                self._close_books()
         self._books.result()
 
     # -- what the transport calls
@@ -265,11 +267,21 @@ class Run:
                 self._is_dry = False
             if claims:
                 claimed = self._desk.claim(tx, limit, now)
-            await self._spend(stack.close)
-        # first what must be given back, whatever goes wrong from here on
-        self._ready.extend(claimed)
-        self._is_dry = claims and not claimed
-        self._written(answers, ours)
+            is_committed = False
+
+            def commit() -> None:
+                nonlocal is_committed
+                stack.close()
+                is_committed = True
+
+            try:
+                await self._spend(commit)
+            finally:
+                # also when cancelled meanwhile: what is claimed is to be given back
+                if is_committed:
+                    self._ready.extend(claimed)
+                    self._is_dry = claims and not claimed
+                    self._written(answers, ours)
 
     def _written(self, answers: tuple[Answer, ...], ours: set[int]) -> None:
         """Answers are committed."""
@@ -304,6 +316,18 @@ class Run:
             with self._store.write() as tx:
                 ours = self._desk.settle(tx, answers, self._clock.now())
             self._written(answers, ours)
+
+
+async def _outwait(task: asyncio.Task[None]) -> None:
+    """Wait for the end of a task that ends by itself; a cancellation comes after it."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 def _finish(future: Future[T]) -> None:
