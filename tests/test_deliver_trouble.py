@@ -57,6 +57,15 @@ def test_what_was_never_tried_in_time_is_not_sent_late(world: World) -> None:
         assert editions.seen_items(tx, [1, 2, 3]) == {}
 
 
+def test_what_is_too_late_in_a_warm_up_is_told_with_its_own_limit(world: World) -> None:
+    world.queue_editions(1)
+    world.clock.at = NOW + 3 * DAY
+
+    world.deliver(warm_up_from=NOW.date())
+
+    assert world.row().reason == "too late: not handed over by the end of the next day"
+
+
 def test_what_was_deferred_when_the_daemon_went_off_is_not_sent_days_later(world: World) -> None:
     world.queue_editions(1)
     world.deliver(refusal(451, "4.3.0", Fate.TEMPORARY))

@@ -64,7 +64,9 @@ def test_every_reason_of_a_settlement_is_told(
     assert settled.reason is None or is_told(settled.reason)
 
 
-@pytest.mark.parametrize("reason", [verdict._LATE, verdict._GAVE_UP, claims._DIED])
+@pytest.mark.parametrize(
+    "reason", [verdict._LATE, verdict._LATE_IN_WARM_UP, verdict._GAVE_UP, claims._DIED]
+)
 def test_the_reasons_of_what_was_not_tried_are_told(reason: str) -> None:
     assert is_told(reason)
 

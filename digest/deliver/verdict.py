@@ -16,6 +16,7 @@ from digest.store.claims import Claimed, Settlement
 _RETRY_FIRST = timedelta(minutes=5)
 _RETRY_MAX = timedelta(hours=3)
 _LATE = "too late: not handed over within 20 h"
+_LATE_IN_WARM_UP = "too late: not handed over by the end of the next day"
 _GAVE_UP = "gave up: no success within 20 h"
 _LOST = "the relay's answer was lost"
 
@@ -31,7 +32,7 @@ def decide(outcome: Outcome, row: Claimed, now: datetime, *, resend: bool) -> Se
     Temporary is not permanent: 4xx and lost connections wait, longer each time, for 20 hours.
     5.7.x is the operator's trouble and waits too.
     """
-    answer = " ".join(str(part) for part in (outcome.code, outcome.status, outcome.text) if part)
+    answer = words_of(outcome)
     match outcome.fate:
         case Fate.ACCEPTED:
             return Settlement(id=row.id, state=OutboxState.SENT, answer=answer)
@@ -45,6 +46,11 @@ def decide(outcome: Outcome, row: Claimed, now: datetime, *, resend: bool) -> Se
             return Settlement(id=row.id, state=OutboxState.FAILED, reason=reason, answer=answer)
     reason = f"temporary: {outcome.status or outcome.code or 'connection'}"
     return later(row, now, reason=reason, answer=answer)
+
+
+def words_of(outcome: Outcome) -> str:
+    """An answer as the relay gave it, on one line."""
+    return " ".join(str(part) for part in (outcome.code, outcome.status, outcome.text) if part)
 
 
 def later(row: Claimed, now: datetime, *, reason: str, answer: str | None = None) -> Settlement:
@@ -63,10 +69,11 @@ def later(row: Claimed, now: datetime, *, reason: str, answer: str | None = None
 
 def refuse_late(row: Claimed, now: datetime, *, warm_up_from: date | None) -> None:
     """Raise BadInput for what nobody wants any more: a daemon that was off delivers no old news."""
-    if now <= too_late_at(row.created_at, warm_up_from):
+    limit = too_late_at(row.created_at, warm_up_from)
+    if now <= limit:
         return
     if row.attempts == 1:
-        raise BadInput(_LATE)
+        raise BadInput(_LATE if limit == too_late_at(row.created_at, None) else _LATE_IN_WARM_UP)
     if now - row.first_tried_at > GIVE_UP_AFTER + _RETRY_MAX:
         raise BadInput(_GAVE_UP)
 
