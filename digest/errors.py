@@ -16,6 +16,7 @@
     ├── ModelError                 the embedding model cannot be used, or not be fetched
     ├── MailboxError               the mailbox of bounces cannot be read
     ├── TransportError             mail cannot be handed over at all (relay dead, login refused)
+    │   └── RelayBusy              the relay says that it takes none for now
     └── TokenError                 a signed link is wrong, expired or meant for something else
 
 A seam (fetch, mail, store, templates) turns its library's errors into these and chains the cause.
@@ -123,6 +124,10 @@ class MailboxError(DigestError):
 
 class TransportError(DigestError):
     """No mail can be handed over at all: the relay is dead, or it refuses us as a sender."""
+
+
+class RelayBusy(TransportError):
+    """The relay is there and says that it can take no mail for now; it is to be left alone."""
 
 
 class TokenError(DigestError):

@@ -55,7 +55,7 @@ def outcome(fate: Fate, code: int | None = 250, status: str | None = None) -> Ou
     return Outcome(outbox_id=1, fate=fate, code=code, status=status)
 
 
-BUSY = outcome(Fate.TEMPORARY, 451, "4.3.2")
+BUSY = outcome(Fate.TEMPORARY, 451, "4.4.5")
 
 
 # The pace, as a value
@@ -382,7 +382,7 @@ def test_a_domain_that_refuses_waits_and_the_others_go(sqlite_world: World) -> N
         world.queue_edition(f"reader{n}@busy.example")
     for n in range(40):
         world.queue_edition(f"reader{n}@other.example")
-    no = refusal(451, "4.3.2", Fate.TEMPORARY)
+    no = refusal(451, "4.4.5", Fate.TEMPORARY)
 
     def answer(envelope: Envelope) -> Outcome:
         is_busy = envelope.envelope_to.endswith("@busy.example")

@@ -18,9 +18,11 @@ BURST = timedelta(seconds=10)
 _LOST_AFTER = timedelta(minutes=1)
 #: refusals in a row, for being busy, after which a domain is left alone for a while
 PATIENCE = 10
-#: the beginnings of status codes that mean it (RFC 3463: the system, the way there; 4.7.0 and
-#: 4.7.28 are what Gmail says to too many). Greylisting is not: there each reader has to be tried
-_BUSY = ("4.3.", "4.4.", "4.7.0", "4.7.28")
+#: the beginnings of status codes that mean it (RFC 3463: the way there; 4.7.0 and 4.7.28 are what
+#: Gmail says to too many). Greylisting is not: there each reader has to be tried
+_BUSY = ("4.4.", "4.7.0", "4.7.28")
+#: a message too big for the system: that is the message's matter
+_TOO_BIG = "4.3.4"
 _REST_FIRST = timedelta(minutes=1)
 _REST_LONGEST = timedelta(minutes=30)
 
@@ -161,8 +163,8 @@ class DomainPace:
 
     def hear(self, domain: str, outcome: Outcome, now: datetime) -> None:
         """What became of a message to that domain."""
-        if outcome.code is None:
-            return  # nobody's answer
+        if outcome.code is None or speaks_of_server(outcome):
+            return  # nobody's answer, or the relay's about itself
         known = self._known(domain, now)
         if outcome.fate is not Fate.TEMPORARY or not (outcome.status or "").startswith(_BUSY):
             if known is not None:
@@ -181,6 +183,39 @@ class DomainPace:
             known.rests_until = now + min(_REST_FIRST * 2**known.rests, _REST_LONGEST)
             known.rests = min(known.rests + 1, 10)
             known.refusals = 0
+
+
+class ServerPatience:
+    """Whether the relay still takes mail, by what it says of itself; for one run.
+
+    Only so many such answers in a row, to whatever domains, are the relay's: one alone may be
+    meant for one kind of message.
+    """
+
+    def __init__(self) -> None:
+        self._refusals = 0
+        #: the answer that was one too many
+        self.last_straw: Outcome | None = None
+
+    def hear(self, outcome: Outcome) -> None:
+        """What became of a message."""
+        if outcome.code is None:
+            return
+        self._refusals = self._refusals + 1 if speaks_of_server(outcome) else 0
+        if self._refusals >= PATIENCE and self.last_straw is None:
+            self.last_straw = outcome
+
+
+def speaks_of_server(outcome: Outcome) -> bool:
+    """Whether a relay puts a message off for what ails itself: 4.3.x, or a 421 that blames nobody.
+
+    Source: RFC 3463, 3.4 (the mail system), and RFC 5321, 3.8 (421: service not available).
+    """
+    if outcome.fate is not Fate.TEMPORARY:
+        return False
+    if outcome.status is None:
+        return outcome.code == 421
+    return outcome.status.startswith("4.3.") and outcome.status != _TOO_BIG
 
 
 def domain_of(address: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from digest.errors import RelayBusy, TransportError
 from digest.store import Store, facts
 
 log = logging.getLogger(__name__)
@@ -15,6 +16,8 @@ log = logging.getLogger(__name__)
 _PAUSED = "sending_paused"
 _FIRST = timedelta(minutes=1)
 _LONGEST = timedelta(minutes=30)
+#: when the relay itself asks for a while
+_BREATH_FIRST, _BREATH_LONGEST = timedelta(seconds=15), timedelta(minutes=5)
 
 
 def paused_until(store: Store, now: datetime) -> datetime | None:
@@ -28,24 +31,26 @@ def paused_until(store: Store, now: datetime) -> datetime | None:
     return until if until is not None and now < until <= now + _LONGEST else None
 
 
-def begin_pause(store: Store, reason: str, now: datetime, *, has_sent: bool) -> None:
+def begin_pause(store: Store, error: TransportError, now: datetime, *, has_sent: bool) -> None:
     """Pause, twice as long as the last time when nothing has gone since.
 
     A relay that takes mail and refuses us now and then, for what one domain thinks of us, must not
-    make everybody else wait for longer and longer.
+    make everybody else wait for longer and longer. One that is only busy gets a short pause.
     """
+    is_busy = isinstance(error, RelayBusy)
+    first, longest = (_BREATH_FIRST, _BREATH_LONGEST) if is_busy else (_FIRST, _LONGEST)
     with store.write() as tx:
         known = None if has_sent else facts.get_fact(tx, _PAUSED)
         before = known or {"times": 0, "since": now.isoformat()}
-        pause = min(_FIRST * 2 ** min(before["times"], 10), _LONGEST)
+        pause = min(first * 2 ** min(before["times"], 10), longest)
         value = {
             "times": before["times"] + 1,
             "since": before["since"],
             "until": (now + pause).isoformat(),
-            "reason": reason,
+            "reason": str(error),
         }
         facts.put_fact(tx, _PAUSED, value)
-    log.error("sending is paused for %d s: %s", pause.total_seconds(), reason)
+    log.error("sending is paused for %d s: %s", pause.total_seconds(), error)
 
 
 def end_pause(store: Store) -> None:

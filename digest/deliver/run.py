@@ -19,10 +19,10 @@ from typing import TypeVar
 from digest.clock import Clock, uptime_s
 from digest.deliver.desk import Answer, Desk, Held
 from digest.deliver.making import MessageMaker
-from digest.deliver.pace import DomainPace, domain_of
+from digest.deliver.pace import DomainPace, ServerPatience, domain_of
 from digest.deliver.rules import DeliveryReport, DeliveryRules, Progress
-from digest.deliver.verdict import decide, failure_of, later, refuse_late
-from digest.errors import BadAddress, BadInput, TemplateError
+from digest.deliver.verdict import decide, failure_of, later, refuse_late, words_of
+from digest.errors import BadAddress, BadInput, RelayBusy, TemplateError
 from digest.mail import Transport, refuse_recipient
 from digest.model import Envelope, OutboxState, Outcome
 from digest.store import Store
@@ -59,6 +59,7 @@ class Run:
         self._maker = maker
         self._rules = rules
         self._pace = pace
+        self._patience = ServerPatience()
         self._clock = clock
         self._stop = stop
         self._progress = progress
@@ -97,11 +98,13 @@ class Run:
                 # also what a full disk has kept from being written
                 self._close_books()
         self._books.result()
+        if (said := self._patience.last_straw) is not None:
+            raise RelayBusy(f"the relay takes no mail for now: {words_of(said)}")
 
     # -- what the transport calls
 
     async def _take(self) -> Envelope | None:
-        while not (self._stop() or self._books.done()):
+        while not (self._stop() or self._books.done() or self._patience.last_straw):
             if self._ready:
                 if (left := self._next_at - uptime_s()) > 0:
                     await asyncio.sleep(min(left, _NAP_S))
@@ -138,6 +141,7 @@ class Run:
 
     def _learn(self, outcome: Outcome) -> None:
         held = self._on_the_wire.pop(outcome.outbox_id)
+        self._patience.hear(outcome)
         self._pace.hear(domain_of(held.row.email), outcome, self._clock.now())
         self._note(self._answer(held, outcome))
 

@@ -86,7 +86,7 @@ class Deliverer:
             except TransportError as error:
                 run.report.stopped = str(error)
                 has_sent = OutboxState.SENT in run.report.states
-                pauses.begin_pause(self._store, str(error), self._clock.now(), has_sent=has_sent)
+                pauses.begin_pause(self._store, error, self._clock.now(), has_sent=has_sent)
             else:
                 pauses.end_pause(self._store)
         return run.report
