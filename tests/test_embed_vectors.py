@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
+from digest.clock import uptime_s
 from digest.embed.model import Floats, Text
 from digest.embed.vectors import Vectors
 from digest.errors import StoreFull
@@ -165,6 +167,36 @@ def test_two_that_want_the_same_at_once_compute_it_once(sqlite_store: Store) -> 
     assert sorted(model.asked) == sorted([ONE, TWO])
     assert len(rows) == 4
     assert all(row == rows[0] for row in rows)
+
+
+class BesetModel(CountingModel):
+    """While it computes its first texts, somebody else asks and is made to wait."""
+
+    made: Vectors
+    asker: threading.Thread | None = None
+
+    def embed(self, texts: Sequence[Text]) -> Floats:
+        if self.asker is None:
+            self.asker = threading.Thread(target=self.made.embed, args=([ONE],))
+            self.asker.start()
+            until = uptime_s() + 30
+            while not self.made._turns.are_awaited and uptime_s() < until:
+                time.sleep(0.001)
+        return super().embed(texts)
+
+
+def test_a_short_request_has_its_turn_within_a_long_one(sqlite_store: Store) -> None:
+    model = BesetModel()
+    model.made = vectors(sqlite_store, model)
+    many = [(f"paper {n}", "") for n in range(100)]
+
+    rows = model.made.embed(many)
+
+    assert model.asker is not None
+    model.asker.join(30)
+    assert 0 < model.asked.index(ONE) < 10
+    assert len(model.asked) == 101
+    assert len(rows) == 100
 
 
 @pytest.mark.parametrize("name", ["counting", "other"])

@@ -23,8 +23,8 @@ from digest.text import text_key
 
 log = logging.getLogger(__name__)
 
-#: texts computed between two writes
-_PORTION = 32
+#: texts computed between two writes, and before others have their turn: half a second's work
+_PORTION = 8
 _KEPT = np.dtype("<f2")
 _keeps: ContextVar[bool] = ContextVar("keeps", default=True)
 
@@ -48,8 +48,8 @@ class Vectors:
         self._store = store
         self._model = model
         self._now = now
-        # one text at a time, whoever asks: the second finds what the first has computed
-        self._computing = threading.Lock()
+        # one portion at a time, whoever asks: the second finds what the first has computed
+        self._turns = Turns()
 
     @property
     def name(self) -> str:
@@ -71,11 +71,11 @@ class Vectors:
         keys = [text_key(*text) for text in texts]
         kept = self._look_up(keys)
         lacking = {k: t for k, t in zip(keys, texts, strict=True) if k not in kept}
-        if lacking:
-            with self._computing:
-                kept |= self._look_up(lacking)
-                for portion in _portions([k for k in lacking if k not in kept]):
-                    kept |= self._compute({key: lacking[key] for key in portion}, must_keep)
+        for portion in _portions(list(lacking)):
+            with self._turns.take():
+                kept |= self._look_up(portion)
+                new = {key: lacking[key] for key in portion if key not in kept}
+                kept |= self._compute(new, must_keep) if new else {}
         rows = np.zeros((len(keys), self.dimension), np.float32)
         for at, key in enumerate(keys):
             rows[at] = from_bytes(kept[key], self.dimension)
@@ -110,6 +110,33 @@ class Vectors:
             # they are right all the same, and whoever waits for them only reads
             log.warning("%d vectors are not kept and will be made again: %s", len(made), error)
         return made
+
+
+class Turns:
+    """A lock that its holder cannot have again before those who wait for it.
+
+    A plain one would go to a catch-up over and over, while a page waits for one sentence.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        #: held by the next in turn, so that who comes back stands behind
+        self._door = threading.Lock()
+
+    @property
+    def are_awaited(self) -> bool:
+        """Whether somebody is next."""
+        return self._door.locked()
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        """Hold it within the block."""
+        with self._door:
+            self._lock.acquire()
+        try:
+            yield
+        finally:
+            self._lock.release()
 
 
 def from_bytes(kept: bytes, dimension: int) -> Floats:
