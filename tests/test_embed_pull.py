@@ -146,10 +146,28 @@ def test_what_is_gone_from_its_host_is_said_so(
 ) -> None:
     host.files.clear()
 
-    told = refusal(small, tmp_path, world)
+    told = refusal(small, tmp_path / "models", world)
 
     assert "404 Not Found" in told
     assert "name a mirror of small with --url" in told
+    assert list((tmp_path / "models").iterdir()) == [], "a pull that got nothing leaves nothing"
+
+
+def test_half_a_model_has_no_folder_and_a_file_that_came_is_kept(
+    small: KnownModel, world: World, host: FileServer, tmp_path: Path
+) -> None:
+    large = max(small.files, key=lambda file: file.size)
+    content = host.files.pop(f"/{large.remote}")
+
+    refusal(small, tmp_path, world)
+
+    assert not (tmp_path / "small").exists()
+    host.files[f"/{large.remote}"] = content
+    host.asked.clear()
+    folder = pull(small, tmp_path, world.fetcher).folder
+    assert {asked.path for asked in host.asked} == {f"/{large.remote}"}
+    assert small.is_whole(folder)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_a_full_disk_is_said_before_anything_is_fetched(

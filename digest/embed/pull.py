@@ -1,4 +1,7 @@
-"""Fetching a known model into its folder, once; what is there and right is left alone."""
+"""Fetching a known model into its folder, once; what is there and right is left alone.
+
+Files come into a folder beside it, and move when all are there: half a model is none.
+"""
 
 from __future__ import annotations
 
@@ -38,33 +41,61 @@ def pull(
     """Fetch the model's files to a folder of its name in `models`; `url` is a mirror's.
 
     Whatever the address, only files with the right hash get their name. Raises ModelError that
-    says what to do; what has come is kept, and the next pull goes on there.
+    says what to do; the model's folder is then as it was, what has come is kept beside it, and the
+    next pull goes on there.
     """
-    folder = models / model.name
-    fetched = []
+    folder, coming = models / model.name, models / f".{model.name}.coming"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         lacking = [file for file in model.files if not _is_right(folder / file.name, file)]
-        _check_space(folder, lacking)
-        # the large one last: what can be refused is refused at once
-        for file in sorted(lacking, key=lambda file: file.size):
-            wanted = Wanted(
-                url=_address(url or model.url, file), size=file.size, sha256=file.sha256
-            )
-            download(
-                fetcher,
-                wanted,
-                folder / file.name,
-                progress=lambda there, file=file: progress(file, there),  # type: ignore[misc]  # bound now
-            )
-            fetched.append(file.name)
+        if lacking:
+            coming.mkdir(parents=True, exist_ok=True)
+            try:
+                _fetch(lacking, coming, fetcher, url or model.url, progress)
+                _move(lacking, coming, folder)
+            finally:
+                _tidy(coming)
     except FetchError as error:
         # what follows is advice about sources
         reason = error.reason.partition("; ")[0]
         raise ModelError(f"{reason}; {_way_on(error, model, folder)}") from error
     except OSError as error:
         raise ModelError(_about_disk(error, folder)) from error
-    return Pulled(folder=folder, fetched=tuple(fetched))
+    return Pulled(folder=folder, fetched=tuple(file.name for file in _small_first(lacking)))
+
+
+def _fetch(
+    lacking: list[ModelFile], coming: Path, fetcher: Fetcher, base: str, progress: Progress
+) -> None:
+    """Fetch what has not come yet."""
+    missing = [file for file in lacking if not _is_right(coming / file.name, file)]
+    _check_space(coming, missing)
+    for file in _small_first(missing):
+        download(
+            fetcher,
+            Wanted(url=_address(base, file), size=file.size, sha256=file.sha256),
+            coming / file.name,
+            progress=lambda there, file=file: progress(file, there),  # type: ignore[misc]  # bound now
+        )
+
+
+def _small_first(files: list[ModelFile]) -> list[ModelFile]:
+    """The large one last: what can be refused is refused at once."""
+    return sorted(files, key=lambda file: file.size)
+
+
+def _move(files: list[ModelFile], coming: Path, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for file in files:
+        (coming / file.name).replace(folder / file.name)
+
+
+def _tidy(coming: Path) -> None:
+    """Remove what holds nothing."""
+    for path in coming.iterdir():
+        if path.stat().st_size == 0:
+            path.unlink()
+    if not any(coming.iterdir()):
+        coming.rmdir()
 
 
 def _address(base: str, file: ModelFile) -> str:
