@@ -99,8 +99,12 @@ def meaning_tick(app: App, stopping: Callable[[], bool]) -> None:
 
 
 def model_tick(app: App, stopping: Callable[[], bool]) -> None:
-    """Where only pages are served: let those who make vectors know which are looked at."""
-    app.meaning.say_in_use()
+    """Where only pages are served: let those who make vectors know which are looked at.
+
+    A model that no page has needed yet is not loaded for it, and in use by nobody here.
+    """
+    if app.meaning.is_loaded:
+        app.meaning.say_in_use()
 
 
 def tidy_tick(app: App, stopping: Callable[[], bool]) -> None:

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from digest.app import App
+from digest.config import load_settings
 from digest.embed import Meaning, Vectors
 from digest.embed.known import KNOWN, KnownModel, ModelFile
 from digest.embed.meaning import find_folder
 from digest.store import Store, embeddings, facts
 from digest.store.schema import embedding
 from digest.text import text_key
+from digest.ticks import model_tick
 from tests.cli_pieces import CONFIG
 from tests.model_files import WORDS, write_onnx
 from tests.store_pieces import DAY, HOUR, NOW, count, merge, paper
@@ -207,6 +210,23 @@ def say_last_used(store: Store, vectors: Vectors | None, ago: timedelta) -> None
     with store.write() as tx:
         at = embeddings.note_use(tx, vectors.name, owner="gone") - ago
         facts.put_fact(tx, f"model.used.{vectors.name}", {"owner": "gone", "at": at.isoformat()})
+
+
+def test_a_process_of_pages_loads_no_model_to_say_that_it_uses_one(tmp_path: Path) -> None:
+    folder = write_onnx(tmp_path / "models" / "small")
+    (tmp_path / "config.toml").write_text(f'{CONFIG}\n[rank]\nmodel = "{folder}"\n')
+    app = App(load_settings(tmp_path / "config.toml", environ={}))
+
+    def in_use() -> int:
+        model_tick(app, lambda: False)
+        with app.store.read() as tx:
+            return len(embeddings.models_in_use(tx, within=DAY))
+
+    assert in_use() == 0
+    assert not app.meaning.is_loaded
+    assert app.meaning.vectors() is not None
+    assert in_use() == 1
+    app.close()
 
 
 def test_another_model_makes_its_own_before_the_old_ones_go(store: Store, tmp_path: Path) -> None:

@@ -98,6 +98,11 @@ class Meaning:
                 self._loaded = seen, self._load(folder)
             return self._loaded[1]
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether a model has been needed here and works."""
+        return self._loaded is not None and self._loaded[1] is not None
+
     def catch_up(self, most: int | None, stop: Callable[[], bool] = lambda: False) -> int:
         """Compute up to `most` vectors that items lack, the newest first; returns how many.
 
