@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from digest.model import Profile, Ranking, Topic
 from digest.rank import Asked, Pool, Ranker
+from digest.rank.lexicon import Lexicon, Postings, count_words
 from digest.rank.names import Names
 from digest.rank.phrases import Phrases
 from digest.rank.pool import BLOCK
@@ -110,6 +111,24 @@ def test_a_block_by_meaning_is_what_each_gets_alone(seed: int) -> None:
         assert (mine.rising, mine.note) == (alone.rising, alone.note)
         scores = [p.score for p in mine.picks]
         assert scores == pytest.approx([p.score for p in alone.picks], abs=1e-5)
+
+
+def test_cosines_that_are_looked_up_are_those_of_the_words_themselves() -> None:
+    lexicon = Lexicon()
+    counted = [count_words(title, text) for title, text in (*ARCHIVE, ("", ""))]
+    lexicon.add(counted)
+    vectors = lexicon.weigh_many(counted)
+    asked = [*vectors, lexicon.weigh(count_words("words that nobody else has"))] * (BLOCK // 8)
+
+    found = Postings(vectors).cosines_many(asked)
+
+    told = [dict(zip(v.ids.tolist(), v.weights.tolist(), strict=True)) for v in vectors]
+    for line, vector in zip(found, asked, strict=True):
+        own = list(zip(vector.ids.tolist(), vector.weights.tolist(), strict=True))
+        expected = [sum(text.get(word, 0.0) * weight for word, weight in own) for text in told]
+        assert line.tolist() == pytest.approx(expected, abs=1e-6)
+    assert Postings([]).cosines_many(asked).shape == (len(asked), 0)
+    assert Postings(vectors).cosines_many([]).shape == (0, len(vectors))
 
 
 signs = st.text(alphabet="ab c-+.ä_中文A1'\"", max_size=8)

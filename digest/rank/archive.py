@@ -44,10 +44,10 @@ class Corpus:
 
     def __init__(self, words: Sequence[WordVector], meanings: Floats, space: Space) -> None:
         self._words = Remembering(words)
-        #: n × d
-        self.meanings = meanings
+        #: n × d, column by column: so a product reads them
+        self.meanings = np.asfortranarray(meanings)
         #: the same, softened
-        self.softened = space.soften(meanings)
+        self.softened = np.asfortranarray(space.soften(meanings))
 
     def __len__(self) -> int:
         return len(self.meanings)

@@ -31,7 +31,9 @@ UNHEARD = 0.3
 #: texts whose words are kept, some 3 KB each: an archive's sample and the candidates
 _COUNTED_MAX = 6_000
 #: vectors that are looked up together: more would fill the caches with their postings
-_VECTORS = 64
+_VECTORS = 128
+#: a text that has a word, and what it weighs there: read together, they are fetched once
+_ENTRY = np.dtype([("text", np.int32), ("weight", np.float32)])
 #: words of a text that is worth remembering, and so many texts are
 _LONG, _KNOWN_MAX = 40, 4_000
 
@@ -181,13 +183,15 @@ class Postings:
     def __init__(self, vectors: Sequence[WordVector]) -> None:
         self.size = len(vectors)
         sizes = [v.ids.size for v in vectors]
-        ids = np.concatenate([v.ids for v in vectors]) if vectors else np.zeros(0, np.int64)
-        weights = [v.weights for v in vectors] or [np.zeros(0, np.float32)]
+        ids = np.concatenate([NOTHING.ids, *(v.ids for v in vectors)])
+        weights = np.concatenate([NOTHING.weights, *(v.weights for v in vectors)])
         order = np.argsort(ids, kind="stable")
-        self._texts = np.repeat(np.arange(self.size), sizes)[order]
-        self._weights = np.concatenate(weights)[order]
-        self._ids, starts = np.unique(ids[order], return_index=True)
-        self._starts = np.append(starts, ids.size)
+        self._entries = np.empty(ids.size, _ENTRY)
+        self._entries["text"] = np.repeat(np.arange(self.size), sizes)[order]
+        self._entries["weight"] = weights[order]
+        # where each word number's entries begin: a search would cost more than finding them
+        self._starts = np.zeros(BUCKETS + 1, np.int32)
+        np.cumsum(np.bincount(ids, minlength=BUCKETS), out=self._starts[1:], dtype=np.int32)
 
     def cosines(self, vector: WordVector) -> Floats:
         """The cosine of a vector with every text (n texts, each 0…1 for non-negative weights)."""
@@ -196,26 +200,25 @@ class Postings:
     def cosines_many(self, vectors: Sequence[WordVector]) -> Floats:
         """The cosines of vectors with every text (vectors × texts)."""
         found = np.zeros((len(vectors), self.size), np.float32)
-        if self._ids.size and any(vector.ids.size for vector in vectors):
-            for start in range(0, len(vectors), _VECTORS):
-                found[start : start + _VECTORS] = self._some(vectors[start : start + _VECTORS])
+        for start in range(0, len(vectors), _VECTORS):
+            self._add(vectors[start : start + _VECTORS], found[start : start + _VECTORS])
         return found
 
-    def _some(self, vectors: Sequence[WordVector]) -> NDArray[np.float64]:
+    def _add(self, vectors: Sequence[WordVector], found: Floats) -> None:
+        """Add the cosines of vectors to lines of zeros."""
         ids = np.concatenate([v.ids for v in vectors])
-        owners = np.repeat(np.arange(len(vectors)) * self.size, [v.ids.size for v in vectors])
-        place = np.minimum(np.searchsorted(self._ids, ids), self._ids.size - 1)
-        known = np.flatnonzero(self._ids[place] == ids)
-        starts, ends = self._starts[place[known]], self._starts[place[known] + 1]
-        lengths = ends - starts
-        # the postings of all words behind each other: starts repeated plus a running offset
-        offsets = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        rows = np.repeat(starts, lengths) + offsets
-        weights = np.concatenate([v.weights for v in vectors])[known]
-        values = self._weights[rows] * np.repeat(weights, lengths)
-        cells = np.repeat(owners[known], lengths) + self._texts[rows]
-        counted = np.bincount(cells, values, minlength=len(vectors) * self.size)
-        return np.asarray(counted.reshape(len(vectors), self.size), np.float64)
+        weights = np.concatenate([v.weights for v in vectors])
+        lines = np.repeat(np.arange(len(vectors)) * self.size, [v.ids.size for v in vectors])
+        starts = self._starts[ids]
+        lengths = self._starts[ids + 1] - starts
+        # the entries of all words behind each other: starts repeated plus a running offset
+        ends = np.cumsum(lengths)
+        places = np.repeat(starts - (ends - lengths), lengths)
+        places += np.arange(places.size)
+        entries = self._entries.take(places)
+        cells = np.repeat(lines, lengths)
+        cells += entries["text"]
+        np.add.at(found.ravel(), cells, entries["weight"] * np.repeat(weights, lengths))
 
 
 class Remembering(Postings):
@@ -229,14 +232,18 @@ class Remembering(Postings):
     def cosines_many(self, vectors: Sequence[WordVector]) -> Floats:
         """The cosines of vectors with every text (vectors × texts)."""
         # looked up once: another thread may forget it meanwhile
-        known = [self._known.get(id(vector)) for vector in vectors]
-        asked = [v if k is None else NOTHING for v, k in zip(vectors, known, strict=True)]
+        known = {
+            at: self._known.get(id(vector))
+            for at, vector in enumerate(vectors)
+            if vector.ids.size > _LONG
+        }
+        asked = [NOTHING if known.get(at) else vector for at, vector in enumerate(vectors)]
         found = super().cosines_many(asked)
-        for row, vector, had in zip(found, vectors, known, strict=True):
+        for at, had in known.items():
             if had is not None:
-                row[:] = had[1]
-            elif vector.ids.size > _LONG:
-                self._known[id(vector)] = vector, row.copy()
+                found[at] = had[1]
+            else:
+                self._known[id(vectors[at])] = vectors[at], found[at].copy()
         while len(self._known) > _KNOWN_MAX:
             self._known.popitem(last=False)
         return found
