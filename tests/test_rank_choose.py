@@ -66,6 +66,22 @@ def test_many_are_chosen_for_as_one_by_one(
     assert told == [in_plain_loops(line, table, limit, diversity) for line in scores]
 
 
+@pytest.mark.parametrize("bar", [0.0, 0.5, 0.9, 2.0])
+def test_what_is_below_a_persons_bar_is_as_if_it_were_not_there(bar: float) -> None:
+    """Some have more above their bar than is looked at, some fewer, some nothing."""
+    scores = np.random.default_rng(5).random((9, 80)).astype(np.float32)
+    bars = np.linspace(bar, bar / 2, 9, dtype=np.float32)[:, np.newaxis]
+    _, pairs = likeness(80, 5)
+
+    chosen = choose(scores, limit=5, diversity=0.3, likeness=pairs, bars=bars)
+
+    there = np.where(scores >= bars, scores, -np.inf).astype(np.float32)
+    expected = choose(there, limit=5, diversity=0.3, likeness=pairs)
+    assert chosen.picks.tolist() == expected.picks.tolist()
+    width = chosen.looked_at.shape[1]
+    assert chosen.looked_at.tolist() == expected.looked_at[:, :width].tolist()
+
+
 def test_what_was_passed_over_knows_its_rival() -> None:
     table = np.eye(3, dtype=np.float32)
     table[0, 1] = table[1, 0] = 1.0
@@ -92,7 +108,8 @@ def test_only_rows_that_were_picked_are_compared() -> None:
     for _ in range(2):
         choose(scores, limit=3, diversity=0.5, likeness=pairs)
 
-    assert sorted(asked) == [0, 1, 2]
+    # the last one takes nothing from anything any more
+    assert sorted(asked) == [0, 1]
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf, 7.0])

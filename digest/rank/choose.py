@@ -41,23 +41,24 @@ class Likeness:
 
     def __init__(self, size: int, row_of: Callable[[int], NDArray[np.float32]]) -> None:
         """`row_of` gives a candidate's likeness 0…1 with every candidate."""
+        self.size = size
         self._row_of = row_of
         self._known = np.zeros(size, bool)
         self._steps = np.zeros((size, size), np.uint8)
 
-    def of(self, rows: Rows, others: Rows) -> NDArray[np.uint8]:
-        """What a pick of each of `rows` takes from its line of `others`, in steps up to 255."""
+    def of(self, rows: Rows) -> NDArray[np.uint8]:
+        """What a pick of each of `rows` takes from every candidate, in steps up to 255."""
         unknown = rows[~self._known[rows]]
         for row in np.unique(unknown) if unknown.size else ():
             excess = (self._row_of(int(row)) - LIKENESS_FLOOR) / (1 - LIKENESS_FLOOR)
             self._steps[row] = np.rint(np.clip(np.nan_to_num(excess), 0.0, 1.0) * _STEPS)
             self._known[row] = True
-        places = rows[:, np.newaxis] * len(self._known) + others
-        return self._steps.ravel().take(places)
+        # whole lines are faster to fetch than single cells of them
+        return self._steps.take(rows, axis=0)
 
     def rival(self, row: int, picks: Rows) -> int | None:
         """The pick that takes most from a row, the first of equals; None when none takes any."""
-        near = self.of(picks, np.array([[row]]))[:, 0]
+        near = self.of(picks)[:, row]
         return int(picks[near.argmax()]) if near.any() else None
 
 
@@ -97,36 +98,46 @@ def _best(scores: Scores, count: int, bars: Scores) -> tuple[Rows, Scores]:
     With their scores; rows are -1 behind the last that may be chosen.
     """
     people, size = scores.shape
-    # NumPy sorts a whole line faster than it parts one that has many equals
-    last = np.sort(scores, axis=1)[:, size - count, np.newaxis] if count else np.inf
-    at = np.flatnonzero(scores >= np.maximum(last, bars))
-    lines, rows = np.divmod(at, size)
+    firsts = np.arange(people) * size
+    is_open = scores >= bars
+    at = np.flatnonzero(is_open)
+    counts = np.diff(np.searchsorted(at, firsts), append=at.size)
+    crowded = counts > count
+    if crowded.any():
+        # NumPy sorts a whole line faster than it parts one that has many equals
+        last = np.sort(scores[crowded], axis=1)[:, size - count, np.newaxis]
+        is_open[crowded] &= scores[crowded] >= last
+        at = np.flatnonzero(is_open)
+        counts = np.diff(np.searchsorted(at, firsts), append=at.size)
     # their columns in lines of equal length: where equals stand at the border, all of them at first
-    counts = np.bincount(lines, minlength=people)
     width = int(counts.max(initial=0))
-    cells = lines * width + np.arange(at.size) - np.repeat(counts.cumsum() - counts, counts)
+    lines = np.arange(people) * width
+    cells = np.arange(at.size) + np.repeat(lines - (counts.cumsum() - counts), counts)
     found, values = np.full((people, width), -1), np.full((people, width), -np.inf, np.float32)
-    found.ravel()[cells] = rows
-    values.ravel()[cells] = scores.ravel()[at]
+    found.ravel()[cells] = at - np.repeat(firsts, counts)
+    values.ravel()[cells] = scores.ravel().take(at)
     order = np.argsort(-values, axis=1, kind="stable")[:, :count]
-    return np.take_along_axis(found, order, axis=1), np.take_along_axis(values, order, axis=1)
+    order += lines[:, np.newaxis]
+    return found.take(order), values.take(order)
 
 
 def _spread(
     best: Rows, scores: Scores, *, limit: int, diversity: float, likeness: Likeness
 ) -> Rows:
     """Maximal marginal relevance among the best of each person: what is picked, in order."""
-    people = np.arange(len(best))
-    rows = np.maximum(best, 0)
-    still = scores.copy()
+    lines = np.arange(len(best)) * best.shape[1]
+    rows, open_, still = np.maximum(best, 0), best.copy(), scores.copy()
+    cells = np.arange(len(best))[:, np.newaxis] * likeness.size + rows
     taken = np.zeros(best.shape, np.uint8)
     picks = np.full((len(best), min(limit, best.shape[1])), -1)
-    cost = np.float32(diversity / _STEPS)
+    # never 0: among what is taken whole, scores decide
+    steps = np.arange(_STEPS + 1, dtype=np.float32)
+    left = np.maximum(np.float32(1.0) - np.float32(diversity / _STEPS) * steps, np.float32(1e-6))
     for place in range(picks.shape[1]):
-        # never 0: among what is taken whole, scores decide
-        left = np.maximum(np.float32(1.0) - cost * taken, np.float32(1e-6))
-        at = np.argmax(still * left, axis=1)
-        picks[:, place] = np.where(still[people, at] > -np.inf, best[people, at], -1)
-        still[people, at] = -np.inf
-        np.maximum(taken, likeness.of(rows[people, at], rows), out=taken)
+        at = np.argmax(still * left.take(taken), axis=1) + lines
+        picks[:, place] = open_.take(at)
+        open_.ravel()[at] = -1
+        still.ravel()[at] = -np.inf
+        if place + 1 < picks.shape[1]:
+            np.maximum(taken, likeness.of(rows.take(at)).take(cells), out=taken)
     return picks

@@ -143,6 +143,9 @@ def _stretch(match: float) -> float:
 def _nearest(claims: Floats, starts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
     """Each person's best claim on every candidate, and a part of the second best."""
     counts = np.diff(starts)
+    if len(claims) == len(counts) and counts.all():
+        # one each: there is nothing to compare
+        return claims
     # who has most wishes first: then those who have one more are always the first so many
     order = np.argsort(-counts, kind="stable")
     best = np.full((len(counts), claims.shape[1]), -np.inf, np.float32)

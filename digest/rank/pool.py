@@ -28,8 +28,8 @@ from digest.rank.why import Why
 from digest.rank.words import Ids
 
 NO_INTERESTS = "you named no interests yet: this is what is rising"
-#: people judged together: more would not fit into the caches
-BLOCK = 128
+#: people judged together: fewer pay more for each step, more would not fit into the caches
+BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
