@@ -7,7 +7,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from digest.compose.readable import readable
@@ -85,6 +85,7 @@ def test_any_text_becomes_one_line(text: str) -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([*r"\${}^_~`'% &()[]|-", r"\frac", "a", "1", "é"]), max_size=60))
+@example(["\\", "^", "\\"])
 def test_broken_tex_never_raises(pieces: list[str]) -> None:
     readable("".join(pieces))
 

@@ -179,7 +179,7 @@ def _signed(text: str, sign: str, at: int, *, in_formula: bool) -> tuple[str, in
     if not in_formula and sign in symbols.ACCENTS:
         letter, end = _argument(text, at)
         letter = {"\\i": "i", "\\j": "j"}.get(letter.strip(), letter)
-        if letter == "\\" and text[end : end + 1] in "ij":
+        if letter == "\\" and text[end : end + 1] in ("i", "j"):
             letter, end = text[end], end + 1
         if letter[:1].isalpha():
             return letter[0] + symbols.ACCENTS[sign] + letter[1:], end
