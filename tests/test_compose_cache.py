@@ -14,9 +14,9 @@ def test_it_keeps_what_was_put() -> None:
 
 
 def test_it_never_holds_more_than_its_weight() -> None:
-    cache: Cache[int, int] = Cache(100)
+    cache: Cache[int, int] = Cache(100, weigh=lambda value: 10)
     for number in range(1_000):
-        cache.put(number, number, weight=10)
+        cache.put(number, number)
 
     assert sum(cache.get(n) is not None for n in range(1_000)) <= 10
 
@@ -30,7 +30,7 @@ def test_what_is_asked_for_again_and_again_stays() -> None:
 
 
 def test_something_heavier_than_all_is_still_kept_while_it_is_the_last() -> None:
-    cache: Cache[str, int] = Cache(10)
-    cache.put("heavy", 1, weight=1_000)
+    cache: Cache[str, int] = Cache(10, weigh=lambda value: 1_000)
+    cache.put("heavy", 1)
 
     assert cache.get("heavy") == 1

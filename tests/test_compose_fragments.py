@@ -213,7 +213,7 @@ def test_no_line_of_a_message_begins_with_a_dot(made: Edition, reasons: list[Rea
 
     message = composer().edition(made.sheet(), outbox_id=1, message_id="<.1@example.org>")
 
-    assert message.has_no_dots
+    assert message.is_plain
     assert b"\n." not in message.content
     assert not message.content.startswith(b".")
     assert message.content.endswith(b"\r\n")

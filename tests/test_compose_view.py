@@ -14,10 +14,11 @@ from digest.compose.view import (
     ReasonView,
     Shared,
     author_line,
+    fact_view,
     item_view,
-    reason_views,
+    own_view,
 )
-from digest.model import Reason, ReasonKind, Section, Wording
+from digest.model import Reason, ReasonKind, Section, Seen, Why, Wording
 from tests.mail_pieces import INTEREST, TREND, wording
 
 NOBODY = Personal(position="1", reasons=(), why="", more_url="m", less_url="l")
@@ -121,40 +122,50 @@ def test_rising_items_have_no_abstract() -> None:
     assert view(section=Section.RISING).abstract == ""
 
 
+def seen(trend: Reason | None = None, votes: int | None = None) -> Seen:
+    return Seen(wording=wording(), trend=trend, votes=votes, comments=None, stars=None)
+
+
 def test_the_why_line_is_the_ranker_s() -> None:
-    assert reason_views((INTEREST, TREND), None) == (
+    assert own_view(Why(reasons=(INTEREST,))).reasons == (
         ReasonView(
             lead="your interest",
             subject="sparse attention",
             text="your interest *sparse attention*",
             columns=32,
         ),
-        ReasonView(
-            lead="84 votes in 9 h, 5× usual",
-            subject="",
-            text="84 votes in 9 h, 5× usual",
-            columns=25,
-        ),
+    )
+    assert fact_view(seen(TREND, 84)) == ReasonView(
+        lead="84 votes in 9 h, 5× usual",
+        subject="",
+        text="84 votes in 9 h, 5× usual",
+        columns=25,
     )
 
 
 def test_a_reason_without_words_is_none() -> None:
     nothing = Reason(kind=ReasonKind.TEXT, lead="", subject=" ")
 
-    assert reason_views((nothing, TREND), None) == reason_views((TREND,), None)
+    assert own_view(Why(reasons=(nothing, INTEREST))).shape == (True,)
+    assert fact_view(seen(nothing)) is None
 
 
 def test_a_why_line_is_never_endless() -> None:
     long = Reason(kind=ReasonKind.TEXT, lead="x" * 5_000, subject="y z " * 5_000)
 
-    views = reason_views((long,) * 50, None)
+    views = own_view(Why(reasons=(long,) * 50)).reasons
 
-    assert len(views) <= REASONS_MAX
+    assert len(views) < REASONS_MAX
     assert sum(len(view.text) for view in views) < 3_000
 
 
+def told(votes: int | None) -> str | None:
+    fact = fact_view(seen(None, votes))
+    return fact and fact.lead
+
+
 def test_votes_are_told_when_the_trend_is_not() -> None:
-    assert reason_views((INTEREST,), 84)[-1].lead == "84 votes"
-    assert reason_views((INTEREST,), 1)[-1].lead == "1 vote"
-    assert len(reason_views((INTEREST,), 0)) == 1
-    assert len(reason_views((INTEREST,), None)) == 1
+    assert told(84) == "84 votes"
+    assert told(1) == "1 vote"
+    assert told(0) is None
+    assert told(None) is None

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from digest.compose import headers
 from digest.compose.letters import LetterWriter
@@ -45,8 +46,7 @@ class Rendered:
     html: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Encoded:
+class Encoded(NamedTuple):
     """An edition's mail in quoted-printable pieces."""
 
     subject: str
@@ -81,6 +81,7 @@ class Composer:
         self._bounce_domain = bounce_domain or self._from_domain
         self._site_head = self._site_lines()
         self._list_head = self._list_lines()
+        self._is_seven_bit = (self._site_head + self._list_head).isascii()
         self._day_head = lru_cache(maxsize=64)(self._day_lines)
 
     def edition(self, sheet: Sheet, *, outbox_id: int, message_id: str) -> Envelope:
@@ -177,8 +178,8 @@ class Composer:
             envelope_to=envelope_to,
             content=content,
             needs_smtputf8=not envelope_to.isascii(),
-            # quoted.py escapes them, and headers begin with their names or a space
-            has_no_dots=True,
+            # quoted.py escapes dots, and headers begin with their names or a space
+            is_plain=envelope_to.isascii() and self._is_seven_bit,
         )
 
     def _site_lines(self) -> bytes:

@@ -21,24 +21,17 @@ from typing import NamedTuple
 from digest.compose.cache import Cache
 from digest.compose.links import vote_query
 from digest.compose.pages import (
-    BETWEEN,
-    WHY_BREAK,
-    WHY_COLUMNS,
     Kind,
     Letter,
     Pages,
     Placed,
     fit,
     position_text,
-    why_lines,
-    why_text,
 )
 from digest.compose.quoted import (
-    OCTETS_MAX,
     SOFT_BREAK,
     encode_literals,
     encode_piece,
-    encode_within,
     slot,
     split_slots,
 )
@@ -46,12 +39,14 @@ from digest.compose.regions import cut_items
 from digest.compose.view import (
     REASONS_MAX,
     ItemView,
+    OwnView,
     PageView,
     Personal,
     ReasonView,
     Shared,
     item_view,
 )
+from digest.compose.why_line import Fact, encode_fact, join_why, why_text
 from digest.errors import DigestError
 from digest.model import Section, Wording
 
@@ -61,7 +56,6 @@ _SLOTS = ("position", "more", "less", "why")
 _REASON_SLOTS = tuple(f"{part}{n}" for n in range(REASONS_MAX) for part in ("lead", "subject"))
 _PLACES = {name: at for at, name in enumerate((*_SLOTS, *_REASON_SLOTS))}
 #: between reasons and at the ends of lines of them
-_BETWEEN, _WHY_BREAK = map(encode_within, (BETWEEN, WHY_BREAK))
 #: a frame is rendered with that many items of a list, to see what stands between them
 _PROBES = 2
 
@@ -77,9 +71,10 @@ class Fragment(NamedTuple):
     pattern: bytes
     #: takes what belongs in the places, in their order, out of an item's values
     choose: Callable[[Sequence[bytes]], bytes | tuple[bytes, ...]]
-    #: whether the why-line as one text, or its reasons one by one, are in it
+    #: whether the why-line as one text, or the reader's own reasons one by one, are in it
     has_why: bool
     has_reasons: bool
+    fact: Fact | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +104,7 @@ class Frame:
     between: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class Shape(NamedTuple):
     """All that a frame depends on."""
 
     on: date
@@ -129,8 +123,6 @@ class Assembler:
         self._frames: Cache[Shape, Frame] = Cache(_FRAMES_MAX)
         self._encode = _encode_html if kind is Kind.HTML else encode_piece
         self._encode_often = lru_cache(maxsize=1_024)(self._encode)
-        self._encode_text = lru_cache(maxsize=16_384)(encode_within)
-        self._encode_reason = lru_cache(maxsize=16_384)(self._render_reason)
         self._encode_place = lru_cache(maxsize=1_024)(self._render_place)
 
     def assemble(self, letter: Letter) -> list[bytes]:
@@ -145,14 +137,13 @@ class Assembler:
         frame = self._frames.get(shape) or self._make_frame(shape)
         page_values = self._page_values(letter)
         base = self._encode(letter.feedback_url) + SOFT_BREAK
-        filled = {
-            Section.PICK: self._fill_all(letter.on, letter.items, base),
-            Section.RISING: self._fill_all(letter.on, letter.rising, base),
-        }
         out = [frame.pieces[0].fill(page_values)]
-        for at, section in enumerate(frame.sections):
-            out += _parted(filled[section], frame.between[at])
-            out.append(frame.pieces[at + 1].fill(page_values))
+        for section, between, behind in zip(
+            frame.sections, frame.between, frame.pieces[1:], strict=True
+        ):
+            items = letter.items if section is Section.PICK else letter.rising
+            out += _parted(self._fill_all(letter.on, items, base), between)
+            out.append(behind.fill(page_values))
         return out
 
     def _fill_all(self, on: date, items: Sequence[Placed], base: bytes) -> list[bytes]:
@@ -161,44 +152,36 @@ class Assembler:
         if None in fragments:
             self._make_fragments(on, [p.shared for p in items if self not in p.shared.fragments])
             fragments = [shared.fragments[self] for shared, _, _ in items]
-        place_of, reason_of, encode_why = self._encode_place, self._encode_reason, self._encode_why
+        place_of, encode_why, encode_own = self._encode_place, self._encode_why, self._encode_own
         filled = []
         try:
             # all in one loop: this runs for every item of every message, twice
-            for (_, position, reasons), fragment in zip(items, fragments, strict=True):
+            for (shared, position, own), fragment in zip(items, fragments, strict=True):
                 assert fragment is not None
                 number, up, down = place_of(position)
-                why = encode_why(reasons) if fragment.has_why else b""
+                why = encode_why(own, shared, fragment) if fragment.has_why else b""
                 values = [number, base + up, base + down, why]
                 if fragment.has_reasons:
-                    for reason in reasons:
-                        values += reason_of(reason)
+                    values += own.encoded.get(self) or encode_own(own)
                 filled.append(fragment.pattern % fragment.choose(values))
         except IndexError as error:
             raise NotAssembled("an item shows the reasons of another") from error
         return filled
 
-    def _encode_why(self, reasons: Sequence[ReasonView]) -> bytes:
-        """Encoded why_text(reasons), from encoded reasons unless a line of it needs breaking."""
-        if self._kind is Kind.HTML:
-            # only where an operator's template has the line as one text
-            return self._encode(why_text(reasons))
-        encode = self._encode_text
-        together = why_lines(reasons)
-        lines = [_BETWEEN.join([encode(reason.text) for reason in line]) for line in together]
-        why = _WHY_BREAK.join(lines)
-        around = len(_WHY_BREAK) - len(b"\r\n") if len(lines) > 1 else 0
-        if (
-            max(map(len, lines), default=0) + around >= OCTETS_MAX
-            or any(line[0].columns > WHY_COLUMNS for line in together)
-            or why.startswith((b".", b"From "))
-        ):
-            return self._encode(why_text(reasons))
-        return why
+    def _encode_own(self, own: OwnView) -> list[bytes]:
+        """The two parts of each of a reader's own reasons."""
+        parts: list[bytes] = []
+        for reason in own.reasons:
+            parts += self._encode_often(reason.lead), self._encode(reason.subject)
+        own.encoded[self] = parts
+        return parts
 
-    def _render_reason(self, reason: ReasonView) -> tuple[bytes, bytes]:
-        """The two parts of a reason."""
-        return self._encode(reason.lead), self._encode(reason.subject)
+    def _encode_why(self, own: OwnView, shared: Shared, fragment: Fragment) -> bytes:
+        """Encoded why_text of all reasons."""
+        if self._kind is Kind.TEXT and fragment.fact is not None:
+            if (joined := join_why(own, fragment.fact)) is not None:
+                return joined
+        return self._encode(why_text(shared.why_line(own.reasons)))
 
     def _render_place(self, position: int) -> tuple[bytes, bytes, bytes]:
         """What depends on an item's place alone: its number and the ends of its vote links."""
@@ -230,7 +213,8 @@ class Assembler:
             raise NotAssembled("the page does not show each item once")
         waiting = {s: iter(lists[s]) for s in Section}
         for section, text in zip(cut.sections, cut.items, strict=True):
-            next(waiting[section]).fragments[self] = _compile_item(text)
+            item = next(waiting[section])
+            item.fragments[self] = _compile_item(text, item.fact)
 
     def _make_frame(self, shape: Shape) -> Frame:
         """Render the page with a few items and keep what is around them."""
@@ -271,17 +255,24 @@ def _frame(around: Sequence[str], sections: Sequence[Section]) -> Frame:
     )
 
 
-def _compile_item(text: str) -> Fragment:
+def _compile_item(text: str, fact: ReasonView | None) -> Fragment:
     """An item's text with slots as an encoded pattern."""
     literals, names = split_slots(text)
     if unknown := [name for name in names if name not in _PLACES]:
         raise NotAssembled(f"a template changes the value in slot {unknown[0]}")
     return Fragment(
         pattern=_pattern(literals, [b"%b"] * len(names)),
-        choose=itemgetter(*[_PLACES[name] for name in names]) if names else lambda _: (),
+        choose=_chooser(tuple(names)),
         has_why="why" in names,
         has_reasons=any(_PLACES[name] >= len(_SLOTS) for name in names),
+        fact=None if fact is None else encode_fact(fact),
     )
+
+
+@lru_cache(maxsize=64)
+def _chooser(names: tuple[str, ...]) -> Callable[[Sequence[bytes]], bytes | tuple[bytes, ...]]:
+    """One for all items of a shape, so that it is at hand for each."""
+    return itemgetter(*[_PLACES[name] for name in names]) if names else lambda _: ()
 
 
 def _compile_surround(text: str) -> Surround:
@@ -302,13 +293,13 @@ def _probe(shared: Shared) -> ItemView:
 
     Both parts of a message ask for it, one after the other.
     """
-    reasons = tuple(
+    own = tuple(
         ReasonView(lead=slot(f"lead{at}"), subject=slot(f"subject{at}") if has_subject else "")
         for at, has_subject in enumerate(shared.shape)
     )
     personal = Personal(
         position=slot("position"),
-        reasons=reasons,
+        reasons=shared.why_line(own),
         why=slot("why"),
         more_url=slot("more"),
         less_url=slot("less"),

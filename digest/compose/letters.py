@@ -13,8 +13,8 @@ from digest.columns import cut
 from digest.compose.cache import Cache
 from digest.compose.links import Links
 from digest.compose.pages import Letter, Placed
-from digest.compose.view import Shared, reason_views, shown_title
-from digest.model import Line, Section, Sheet, Site
+from digest.compose.view import OwnView, Shared, fact_view, own_view, shown_title
+from digest.model import Line, Section, Seen, Sheet, Site, Why
 from digest.templates import Templates
 from digest.text import clean
 
@@ -28,6 +28,8 @@ _NOTE_MAX = 400
 _SHARED_OCTETS_MAX = 48_000_000
 #: of one with its two fragments, beside its abstract
 _SHARED_OCTETS = 7_000
+#: readers' own reasons kept
+_OWN_MAX = 4_096
 
 
 class LetterWriter:
@@ -37,7 +39,12 @@ class LetterWriter:
         self._site = site
         self._links = links
         self._templates = templates
-        self._shared: Cache[Hashable, Shared] = Cache(_SHARED_OCTETS_MAX)
+        self._shared: Cache[Hashable, Shared] = Cache(_SHARED_OCTETS_MAX, _octets)
+        #: the same by the records they were made from: what is asked for each item of each message
+        self._looks: Cache[tuple[Seen, str, tuple[bool, ...]], Shared] = Cache(
+            _SHARED_OCTETS_MAX, _octets
+        )
+        self._own: Cache[Why, OwnView] = Cache(_OWN_MAX)
         self._subject = lru_cache(maxsize=4_096)(self._render_subject)
         self._summary = lru_cache(maxsize=4_096)(self._render_summary)
 
@@ -45,7 +52,7 @@ class LetterWriter:
         """The edition's letter; `level` shortens abstracts, `items_max` leaves picks out."""
         items = sheet.items[:items_max]
         leading = sheet.items or sheet.rising
-        titles = [shown_title(line.wording) for line in leading[:PREHEADER_TITLES]]
+        titles = [shown_title(line.seen.wording) for line in leading[:PREHEADER_TITLES]]
         links = self._links
         return Letter(
             on=sheet.local_on,
@@ -64,8 +71,8 @@ class LetterWriter:
             ),
             preheader=preheader(titles),
             note=cut(clean(sheet.note or ""), _NOTE_MAX),
-            items=tuple([self._placed(line, Section.PICK, level) for line in items]),
-            rising=tuple([self._placed(line, Section.RISING, level) for line in sheet.rising]),
+            items=self._place(items, Section.PICK, level),
+            rising=self._place(sheet.rising, Section.RISING, level),
             left_out=len(sheet.items) - len(items),
             web_url=links.edition(sheet.id),
             preferences_url=links.preferences(sheet.subscriber_id),
@@ -92,32 +99,50 @@ class LetterWriter:
         }
         return clean(self._templates.render("email/_summary.txt", context))
 
-    def _placed(self, line: Line, section: Section, level: int) -> Placed:
-        reasons = reason_views(line.reasons, line.votes)
-        shape = tuple([reason.subject != "" for reason in reasons])
-        wording = line.wording
-        key = (wording.key, wording.title, section, level, shape, line.comments, line.stars)
-        shared = self._shared.get(key)
-        # a changed abstract is rare: no reason to hash one for each reader
-        if shared is None or (shared.wording is not wording and shared.wording != wording):
-            shared = self._share(key, line, section, level, shape)
-        return Placed(shared, line.position, reasons)
+    def _place(self, lines: Sequence[Line], section: Section, level: int) -> tuple[Placed, ...]:
+        """A list's items, with abstracts of that level."""
+        kind = f"{section}{level}"
+        look_of, own_of = self._looks.get, self._own.get
+        placed = []
+        # this runs for every item of every message
+        for position, why, seen in lines:
+            own = own_of(why) or self._learn_own(why)
+            key = (seen, kind, own.shape)
+            shared = look_of(key)
+            if shared is None:
+                shared = self._share(seen, section, level, own.shape)
+                self._looks.put(key, shared)
+            placed.append(Placed(shared, position, own))
+        return tuple(placed)
 
-    def _share(
-        self, key: Hashable, line: Line, section: Section, level: int, shape: tuple[bool, ...]
-    ) -> Shared:
+    def _learn_own(self, why: Why) -> OwnView:
+        own = own_view(why)
+        self._own.put(why, own)
+        return own
+
+    def _share(self, seen: Seen, section: Section, level: int, shape: tuple[bool, ...]) -> Shared:
         """The one Shared of all items that look like this one."""
-        wording = line.wording
+        wording = seen.wording
         shared = Shared(
             wording=wording,
             section=section,
-            comments=line.comments,
-            stars=line.stars,
+            comments=seen.comments,
+            stars=seen.stars,
             level=level,
             shape=shape,
+            fact=fact_view(seen),
         )
-        self._shared.put(key, shared, _SHARED_OCTETS + 2 * len(wording.abstract))
+        numbers = seen.comments, seen.stars
+        key = (wording.key, wording.title, section, level, shape, shared.fact, numbers)
+        known = self._shared.get(key)
+        if known is not None and known.wording == wording:
+            return known
+        self._shared.put(key, shared)
         return shared
+
+
+def _octets(shared: Shared) -> int:
+    return _SHARED_OCTETS + 2 * len(shared.wording.abstract)
 
 
 def preheader(titles: Sequence[str]) -> str:

@@ -7,7 +7,6 @@ Fills the names that templates may use (docs/templates.md). Personal values go i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
@@ -15,17 +14,13 @@ from typing import NamedTuple
 from digest.columns import wrap
 from digest.compose.links import vote_query
 from digest.compose.quoted import slot
-from digest.compose.view import ItemView, PageView, Personal, ReasonView, Shared, item_view
+from digest.compose.view import ItemView, OwnView, PageView, Personal, ReasonView, Shared, item_view
+from digest.compose.why_line import why_text
 from digest.model import Site
 from digest.templates import Templates
 
-#: columns of the text part, and where its why-lines begin
+#: columns of the text part
 COLUMNS = 72
-WHY_INDENT = len("    Why: ")
-WHY_COLUMNS = COLUMNS - WHY_INDENT
-#: what stands between two reasons on a line, and where a line of them ends
-BETWEEN = " · "
-WHY_BREAK = BETWEEN.rstrip() + "\n" + " " * WHY_INDENT
 
 
 class Kind(StrEnum):
@@ -40,12 +35,11 @@ class Placed(NamedTuple):
 
     shared: Shared
     position: int
-    reasons: tuple[ReasonView, ...]
+    own: OwnView
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """All that one edition's mail says, in plain values."""
+class Letter(NamedTuple):
+    """All that one edition's mail says, in plain values; a tuple, for each message has one."""
 
     on: date
     subject: str
@@ -88,28 +82,6 @@ class Pages:
         return self._templates.inline(text) if kind is Kind.HTML else text
 
 
-def why_lines(reasons: Sequence[ReasonView]) -> list[list[ReasonView]]:
-    """The reasons line by line in the text part: what does not fit beside others goes below."""
-    lines: list[list[ReasonView]] = []
-    left = 0
-    for reason in reasons:
-        # the dot behind a reason stays on its line
-        if lines and reason.columns + len(BETWEEN) <= left:
-            lines[-1].append(reason)
-            left -= reason.columns + len(BETWEEN)
-        else:
-            lines.append([reason])
-            left = WHY_COLUMNS - reason.columns - len(BETWEEN.rstrip())
-    return lines
-
-
-def why_text(reasons: Sequence[ReasonView]) -> str:
-    """The why-line of the text part: subjects between asterisks, parts joined by a middle dot."""
-    lines = [BETWEEN.join([reason.text for reason in line]) for line in why_lines(reasons)]
-    wrapped = [wrap(line, WHY_COLUMNS, indent=WHY_INDENT) for line in lines]
-    return WHY_BREAK.join(wrapped)
-
-
 def position_text(position: int) -> str:
     """A pick's number, right-aligned."""
     return f"{position:>2}"
@@ -122,13 +94,12 @@ def fit(kind: Kind, text: str) -> str:
 
 def _personal(placed: Placed, feedback_url: str) -> Personal:
     """One reader's values for an item, in slots."""
+    shared, own = placed.shared, placed.own.reasons
+    slots = [ReasonView(lead=slot(r.lead), subject=r.subject and slot(r.subject)) for r in own]
     return Personal(
         position=slot(position_text(placed.position)),
-        reasons=tuple(
-            ReasonView(lead=slot(r.lead), subject=slot(r.subject) if r.subject else "")
-            for r in placed.reasons
-        ),
-        why=slot(why_text(placed.reasons)),
+        reasons=shared.why_line(tuple(slots)),
+        why=slot(why_text(shared.why_line(own))),
         more_url=slot(feedback_url, vote_query(placed.position, "up")),
         less_url=slot(feedback_url, vote_query(placed.position, "down")),
     )

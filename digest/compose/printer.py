@@ -15,7 +15,7 @@ from digest.compose.fragments import Assembler, NotAssembled
 from digest.compose.pages import Kind, Letter, Pages, Placed
 from digest.compose.quoted import encode, without_marks
 from digest.compose.regions import mark_items, without_regions
-from digest.compose.view import ReasonView, Shared
+from digest.compose.view import OwnView, Shared, reason_view
 from digest.model import Section, Site, Wording
 from digest.templates import Templates
 
@@ -88,15 +88,24 @@ def _trial_item(section: Section, number: int) -> Placed:
         pdf_url="https://example.org/pdf" if number > 1 else None,
         code_url="https://example.org/code" if number > 2 else None,
     )
-    reasons = (
-        ReasonView(lead="your 'own' & \"interest\"", subject=f"<a> & “b” {number}", text="<why>"),
-        ReasonView(lead="12 votes in 3 h, 2× usual", subject="", text="2× 'usual' & \"more\" " * 9),
-    )[: number - 1]
-    shape = tuple(bool(reason.subject) for reason in reasons)
-    shared = Shared(
-        wording=wording, section=section, comments=number, stars=None, level=0, shape=shape
+    own = OwnView(
+        reasons=(
+            reason_view("your 'own' & \"interest\"", f"<a> & “b” {number}"),
+            reason_view("2× 'usual' & \"more\" " * 5, ""),
+        )[: number - 1],
+        shape=(True, False)[: number - 1],
     )
-    return Placed(shared=shared, position=number * 7, reasons=reasons)
+    votes = reason_view("12 votes in 3 h, 2× <usual> & 'more'", "")
+    shared = Shared(
+        wording=wording,
+        section=section,
+        comments=number,
+        stars=None,
+        level=0,
+        shape=own.shape,
+        fact=votes if number % 2 else None,
+    )
+    return Placed(shared=shared, position=number * 7, own=own)
 
 
 def _trial_letter(

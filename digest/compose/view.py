@@ -16,7 +16,7 @@ from digest.columns import cut, width
 from digest.compose.excerpt import excerpt
 from digest.compose.readable import readable
 from digest.filters import plural, short_number
-from digest.model import Reason, ReasonKind, Section, Wording
+from digest.model import Section, Seen, Why, Wording
 from digest.text import clean, http_url
 
 #: characters of the abstract, from the usual to the least, until a mail is small enough
@@ -43,7 +43,7 @@ class LinkView:
 
 
 class ReasonView(NamedTuple):
-    """One part of the why-line; a tuple, for it is looked up for each item of each message."""
+    """One part of the why-line."""
 
     lead: str
     #: set apart from the lead; empty when the lead says all
@@ -51,6 +51,17 @@ class ReasonView(NamedTuple):
     #: both, as the text part says them, and how many columns they take
     text: str = ""
     columns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OwnView:
+    """A reader's own reasons, which several of their picks share; compared by identity."""
+
+    reasons: tuple[ReasonView, ...]
+    #: for each whether it has a subject
+    shape: tuple[bool, ...]
+    #: what was made of it, by who made it, see fragments.py
+    encoded: dict[object, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +98,16 @@ class Shared:
     stars: int | None
     #: which of ABSTRACT_LENGTHS
     level: int
-    #: for each reason whether it has a subject: the shape of the why-line
+    #: for each of the reader's own reasons whether it has a subject
     shape: tuple[bool, ...]
+    #: the reason after those, which does not depend on the reader: trend or votes
+    fact: ReasonView | None = None
     #: what was made of it, by who made it, see fragments.py
     fragments: dict[object, Any] = field(default_factory=dict, repr=False)
+
+    def why_line(self, own: tuple[ReasonView, ...]) -> tuple[ReasonView, ...]:
+        """All reasons for a reader who has these of their own."""
+        return own if self.fact is None else (*own, self.fact)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,24 +187,23 @@ def author_line(authors: Sequence[str]) -> str:
     return ", ".join(names)
 
 
-def reason_views(reasons: Sequence[Reason], votes: int | None) -> tuple[ReasonView, ...]:
-    """The why-line; votes stand in it even when they are nothing to speak of."""
-    # a loop, not comprehensions: this runs for every item of every message
-    views = []
-    has_votes = not votes
-    for reason in reasons[: REASONS_MAX - 1]:
-        view = _reason_view(reason.lead, reason.subject)
-        if view.text:
-            views.append(view)
-        if reason.kind is ReasonKind.TREND:
-            has_votes = True
-    if not has_votes:
-        views.append(_reason_view(plural(votes or 0, "vote"), ""))
-    return tuple(views)
+def own_view(why: Why) -> OwnView:
+    """A reader's own reasons, in the words of the why-line."""
+    views = [reason_view(reason.lead, reason.subject) for reason in why.reasons[: REASONS_MAX - 1]]
+    told = tuple([view for view in views if view.text])
+    return OwnView(reasons=told, shape=tuple([view.subject != "" for view in told]))
 
 
-@lru_cache(maxsize=16_384)
-def _reason_view(lead: str, subject: str) -> ReasonView:
+def fact_view(seen: Seen) -> ReasonView | None:
+    """What the why-line says to everybody: the trend, or the votes when there is none."""
+    if seen.trend is not None:
+        view = reason_view(seen.trend.lead, seen.trend.subject)
+        return view if view.text else None
+    return reason_view(plural(seen.votes, "vote"), "") if seen.votes else None
+
+
+def reason_view(lead: str, subject: str) -> ReasonView:
+    """One reason in its words."""
     lead, subject = cut(clean(lead), _REASON_MAX), cut(clean(subject), _REASON_MAX)
     text = f"{lead} *{subject}*".strip() if subject else lead
     return ReasonView(lead=lead, subject=subject, text=text, columns=width(text))

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 from digest.clock import uptime_s
 from digest.counting import Case, note_failure
@@ -33,8 +34,7 @@ _RENEWALS = 3
 _SHARE = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(NamedTuple):
     """What became of a message, to be written down."""
 
     row: Claimed

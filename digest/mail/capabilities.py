@@ -64,7 +64,7 @@ def refuse_message(envelope: Envelope, capabilities: Capabilities) -> Outcome | 
     if _needs_smtputf8(envelope) and not capabilities.smtputf8:
         text = "the address needs SMTPUTF8, which the relay does not offer"
         return _refusal(envelope, "5.6.7", text)
-    if not envelope.content.isascii() and not capabilities.eight_bit_mime:
+    if not capabilities.eight_bit_mime and not _is_seven_bit(envelope):
         text = "the message has 8-bit bytes and the relay does not offer 8BITMIME"
         return _refusal(envelope, "5.6.3", text)
     return None
@@ -75,7 +75,7 @@ def mail_command(envelope: Envelope, capabilities: Capabilities) -> bytes:
     line = f"MAIL FROM:<{envelope.envelope_from}>"
     if capabilities.size:
         line += f" SIZE={len(envelope.content)}"
-    if capabilities.eight_bit_mime and not envelope.content.isascii():
+    if capabilities.eight_bit_mime and not _is_seven_bit(envelope):
         line += " BODY=8BITMIME"
     if _needs_smtputf8(envelope):
         line += " SMTPUTF8"
@@ -89,7 +89,7 @@ def rcpt_command(envelope: Envelope) -> bytes:
 
 def wire_content(envelope: Envelope) -> bytes:
     """The content as it goes over the wire after DATA, without the final dot."""
-    return envelope.content if envelope.has_no_dots else stuff_dots(envelope.content)
+    return envelope.content if envelope.is_plain else stuff_dots(envelope.content)
 
 
 def stuff_dots(content: bytes) -> bytes:
@@ -103,6 +103,10 @@ def stuff_dots(content: bytes) -> bytes:
     if content.startswith(b"."):
         content = b"." + content
     return content if content.endswith(b"\r\n") or not content else content + b"\r\n"
+
+
+def _is_seven_bit(envelope: Envelope) -> bool:
+    return envelope.is_plain or envelope.content.isascii()
 
 
 def _needs_smtputf8(envelope: Envelope) -> bool:

@@ -25,7 +25,9 @@ from digest.model.editions import (
     Reason,
     ReasonKind,
     Section,
+    Seen,
     Sheet,
+    Why,
 )
 from digest.model.papers import (
     Announce,
@@ -86,11 +88,13 @@ __all__ = [
     "Report",
     "Request",
     "Section",
+    "Seen",
     "Sheet",
     "Site",
     "Standing",
     "Status",
     "Subscriber",
     "Topic",
+    "Why",
     "Wording",
 ]

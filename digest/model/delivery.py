@@ -53,8 +53,9 @@ class Envelope:
     content: bytes = field(repr=False)
     #: True when the envelope needs SMTPUTF8 (non-ASCII local part)
     needs_smtputf8: bool = False
-    #: True when it was made so that no line begins with a dot: nothing to stuff (RFC 5321 §4.5.2)
-    has_no_dots: bool = False
+    #: True when it was made of 7-bit lines of which none begins with a dot: goes over the wire as
+    #: it is, and nobody has to look
+    is_plain: bool = False
 
 
 class Fate(StrEnum):

@@ -88,20 +88,41 @@ class Entry:
     stars: int | None = None
 
 
-class Line(NamedTuple):
-    """An entry as far as a mail tells it; a tuple, for twenty are made for each message."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Why:
+    """A reader's own reasons, which several picks share; compared by identity, which is quick."""
 
-    #: place in its section, from 1
-    position: int
-    wording: Wording
     reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Seen:
+    """An item as all saw it who got it at that moment; compared by identity, which is quick."""
+
+    wording: Wording
+    #: how it trends: the same for everybody
+    trend: Reason | None
     votes: int | None
     comments: int | None
     stars: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
+class Line(NamedTuple):
+    """An entry as far as a mail tells it; a tuple, for twenty are made for each message."""
+
+    #: place in its section, from 1
+    position: int
+    why: Why
+    seen: Seen
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """The whole why-line."""
+        own, trend = self.why.reasons, self.seen.trend
+        return own if trend is None else (*own, trend)
+
+
+class Sheet(NamedTuple):
     """An edition as far as its mail tells it, see Edition for the fields: without scores, quick to
     read back.
     """
@@ -156,7 +177,15 @@ class Edition:
 
 
 def _line(entry: Entry) -> Line:
-    pick = entry.pick
-    return Line(
-        pick.position, entry.wording, pick.reasons, entry.votes, entry.comments, entry.stars
+    own, trend = entry.pick.reasons, None
+    # it stands last
+    if own and own[-1].kind is ReasonKind.TREND:
+        own, trend = own[:-1], own[-1]
+    seen = Seen(
+        wording=entry.wording,
+        trend=trend,
+        votes=entry.votes,
+        comments=entry.comments,
+        stars=entry.stars,
     )
+    return Line(entry.pick.position, Why(reasons=own), seen)

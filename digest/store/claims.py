@@ -7,9 +7,9 @@ the owner of a lease may settle it. Called by digest/deliver/, several times a s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -37,8 +37,7 @@ WARM_UP = "warm-up: "
 _DIED = "the sender died while it was on the wire"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A message that this process may send now, until its lease ends."""
 
     id: int
@@ -50,13 +49,12 @@ class Claimed:
     message_id: str
     attempts: int
     created_at: datetime
+    first_tried_at: datetime
     #: when its turn was, after it had been put off; None when it is here for the first time
     promised: datetime | None = None
-    first_tried_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(NamedTuple):
     """What becomes of a claimed message."""
 
     id: int
@@ -104,6 +102,8 @@ _CLAIM = (
         outbox.c.first_tried_at,
     )
 )
+_IN_TURN = attrgetter("not_before", "message_id")
+_KINDS = {kind.value: kind for kind in MessageKind}
 _READERS: Select[Any] = (
     select(subscriber.c.id, subscriber.c.email, subscriber.c.status, suppression.c.reason)
     .outerjoin(suppression, suppression.c.address_key == subscriber.c.address_key)
@@ -134,22 +134,23 @@ def claim(
         settle(tx, ended, owner=owner, now=now)
         wanted = [row for row in taken if row.id not in unwanted]
         if wanted or not taken:
-            wanted.sort(key=lambda row: (row.not_before, row.message_id))
+            wanted.sort(key=_IN_TURN)
             return [_claimed_from(row, readers[row.subscriber_id].email) for row in wanted]
 
 
-def _claimed_from(row: Row[Any], email: str) -> Claimed:
+def _claimed_from(row: Sequence[Any], email: str) -> Claimed:
+    id_, kind, subscriber_id, edition_id, message_id, attempts, not_before, created_at, tried = row
     return Claimed(
-        id=row.id,
-        kind=MessageKind(row.kind),
-        subscriber_id=row.subscriber_id,
+        id=id_,
+        kind=_KINDS[kind],
+        subscriber_id=subscriber_id,
         email=email,
-        edition_id=row.edition_id,
-        message_id=row.message_id,
-        attempts=row.attempts,
-        created_at=row.created_at,
-        promised=row.not_before if row.not_before > row.created_at else None,
-        first_tried_at=row.first_tried_at,
+        edition_id=edition_id,
+        message_id=message_id,
+        attempts=attempts,
+        created_at=created_at,
+        promised=not_before if not_before > created_at else None,
+        first_tried_at=tried,
     )
 
 
@@ -167,7 +168,7 @@ def _unwanted(row: Row[Any], readers: dict[int, Row[Any]]) -> tuple[OutboxState,
         return OutboxState.CANCELLED, "subscriber is gone"
     if reader.status == Status.SUPPRESSED or reader.reason is not None:
         return OutboxState.SUPPRESSED, "address is suppressed"
-    if reader.status != _WANTED_BY[MessageKind(row.kind)]:
+    if reader.status != _WANTED_BY[row.kind]:
         return OutboxState.CANCELLED, f"subscriber is {reader.status}"
     return None
 

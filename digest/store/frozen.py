@@ -23,7 +23,9 @@ from digest.model import (
     Reason,
     ReasonKind,
     Section,
+    Seen,
     Sheet,
+    Why,
     Wording,
 )
 from digest.store.items import batches
@@ -33,12 +35,13 @@ from digest.store.schema import edition, pick, subscriber, wording
 _CACHED_MAX = 20_000
 _RISING = Section.RISING.value
 _KINDS = {kind.value: kind for kind in ReasonKind}
-#: the last reason, votes, comments, stars
-Told = tuple[tuple[Reason, ...], int | None, int | None, int | None]
-#: what stands between two reasons of a pick, see shelving._pick_rows, and nowhere within one, where
-#: quotes are escaped. What others show too is read once: the last reason and the numbers, which
-#: most readers of an item share, and the reasons before it, which most picks of a reader do
-_BETWEEN = '"],["'
+#: what stands between two reasons of a pick, see shelving._pick_rows, and between its reasons and
+#: its numbers, and nowhere within one, where quotes are escaped. The text is cut there, into a
+#: reader's own reasons, which several picks share, and what all see who get the item: each is read
+#: once
+_BETWEEN, _BEHIND = '"],["', '"]],'
+#: how the second begins when it tells how the item trends: behind other reasons, and alone
+_TREND = ('trend"', '[[["trend"')
 
 # built once: building a statement costs more than running it
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -92,8 +95,8 @@ class EditionReader:
 
     def __init__(self) -> None:
         self._wordings: dict[int, Wording] = {}
-        self._reasons: dict[str, tuple[Reason, ...]] = {}
-        self._told: dict[str, Told] = {}
+        self._whys: dict[str, Why] = {}
+        self._seen: dict[tuple[int, str], Seen] = {}
 
     def sheets(self, tx: Connection, ids: Sequence[int]) -> dict[int, Sheet]:
         """What the mails of editions are made from, by id; those that are gone are left out."""
@@ -137,21 +140,28 @@ class EditionReader:
 
     def _lines(self, tx: Connection, asked: dict[str, Any]) -> dict[int, Lists]:
         """The picks of editions in their order."""
-        rows = tx.execute(_LINES, asked).all()
+        rows = tx.execute(_LINES, asked).cursor.fetchall()
         self._learn_wordings(tx, {row[3] for row in rows})
-        wordings, told, learn = self._wordings, self._told, self._learn_told
-        reasons_of, learn_reasons = self._reasons, self._learn_reasons
+        whys, seen, learn_why, learn_seen = (
+            self._whys,
+            self._seen,
+            self._learn_why,
+            self._learn_seen,
+        )
         found: dict[int, Lists] = {}
         for edition_id, section, position, wording_id, shown in rows:
-            first, _, last = shown.rpartition(_BETWEEN)
-            reasons, votes, comments, stars = told.get(last) or learn(last)
-            if first:
-                reasons = (reasons_of.get(first) or learn_reasons(first)) + reasons
+            own, _, rest = shown.rpartition(_BETWEEN)
+            if not rest.startswith(_TREND):
+                own, _, rest = shown.rpartition(_BEHIND)
             lists = found.get(edition_id)
             if lists is None:
                 lists = found[edition_id] = ([], [])
             lists[section == _RISING].append(
-                Line(position, wordings[wording_id], reasons, votes, comments, stars)
+                Line(
+                    position,
+                    whys.get(own) or learn_why(own),
+                    seen.get((wording_id, rest)) or learn_seen(wording_id, rest),
+                )
             )
         return found
 
@@ -165,21 +175,28 @@ class EditionReader:
             rows = tx.execute(_WORDINGS, {"ids": list(batch)})
             self._wordings |= {row.id: wording_from(row.data) for row in rows}
 
-    def _learn_reasons(self, text: str) -> tuple[Reason, ...]:
-        """The reasons that another follows."""
-        if len(self._reasons) > _CACHED_MAX:
-            self._reasons.clear()
-        (found,) = json.loads(f'{text}"]]]')
-        reasons = self._reasons[text] = tuple(_reason_from(*reason) for reason in found)
-        return reasons
+    def _learn_why(self, text: str) -> Why:
+        """The reasons before the end of what a pick shows."""
+        if len(self._whys) > _CACHED_MAX:
+            self._whys.clear()
+        (found,) = json.loads(f'{text}"]]]') if text else ((),)
+        why = self._whys[text] = Why(reasons=tuple(_reason_from(*reason) for reason in found))
+        return why
 
-    def _learn_told(self, text: str) -> Told:
-        """The end of what a pick shows: its last reason, if it has any, and the numbers."""
-        if len(self._told) > _CACHED_MAX:
-            self._told.clear()
-        reasons, *numbers = json.loads(text if text.startswith("[") else f'[[["{text}')
-        told = self._told[text] = tuple(_reason_from(*r) for r in reasons), *numbers
-        return told
+    def _learn_seen(self, wording_id: int, text: str) -> Seen:
+        """The end of what a pick shows: how the item trends, if it does, and the numbers."""
+        if len(self._seen) > _CACHED_MAX:
+            self._seen.clear()
+        start = "" if text.startswith("[") else '[[["' if text.startswith(_TREND) else "[[],"
+        reasons, votes, comments, stars = json.loads(start + text)
+        seen = self._seen[wording_id, text] = Seen(
+            wording=self._wordings[wording_id],
+            trend=_reason_from(*reasons[0]) if reasons else None,
+            votes=votes,
+            comments=comments,
+            stars=stars,
+        )
+        return seen
 
 
 def _reason_from(kind: str, lead: str, subject: str) -> Reason:
@@ -220,6 +237,7 @@ def _edition_from(
 
 
 def _entry_from(section: Section, line: Line, score: Row[Any]) -> Entry:
+    seen = line.seen
     chosen = Pick(
         item_id=score.item_id or 0,
         section=section,
@@ -230,8 +248,8 @@ def _entry_from(section: Section, line: Line, score: Row[Any]) -> Entry:
     )
     return Entry(
         pick=chosen,
-        wording=line.wording,
-        votes=line.votes,
-        comments=line.comments,
-        stars=line.stars,
+        wording=seen.wording,
+        votes=seen.votes,
+        comments=seen.comments,
+        stars=seen.stars,
     )
