@@ -31,7 +31,7 @@ from digest.clock import FixedClock
 from digest.compose.composer import Composer
 from digest.compose.letters import LetterWriter
 from digest.compose.links import Links
-from digest.deliver import GROUP, Deliverer, DeliveryRules
+from digest.deliver import GROUP, Deliverer, DeliveryReport, DeliveryRules
 from digest.mail import TransportOptions, build_transport
 from digest.mail.dkim import DkimSigner
 from digest.model import Edition, MessageKind, OutboxState, Status
@@ -145,33 +145,41 @@ def send_digest(job: Job) -> int:
     """The deliver stage, over everything in the outbox, in a process that has sent before."""
     store = Store(job.database)
     links = Links(SITE.url, Tokens([SECRET]))
-    deliverer = Deliverer(
-        store,
-        Composer(SITE, links, Templates()),
-        DeliveryRules(resend=True, group=job.group),
-        clock=FixedClock(MADE_AT + timedelta(minutes=1)),
-        owner="benchmark",
-        signer=_signer(job),
+    composer = Composer(SITE, links, Templates())
+
+    def deliverer(rules: DeliveryRules) -> Deliverer:
+        return Deliverer(
+            store,
+            composer,
+            rules,
+            clock=FixedClock(MADE_AT + timedelta(minutes=1)),
+            owner="benchmark",
+            signer=_signer(job),
+        )
+
+    _warm_up(deliverer(DeliveryRules(resend=True, rate_per_minute=2)), job)
+    report = deliverer(DeliveryRules(resend=True, group=job.group)).deliver(
+        build_transport(_options(job))
     )
-    _warm_up(deliverer, job)
-    report = deliverer.deliver(build_transport(_options(job)))
     store.close()
     assert report.stopped is None, report.stopped
     return report.states.get(OutboxState.SENT, 0)
 
 
-def _warm_up(deliverer: Deliverer, job: Job) -> None:
-    """Send some messages: a daemon has its modules and templates at hand. Items are new each day
-    and are rendered in the time that is measured.
+def _warm_up(slow: Deliverer, job: Job) -> None:
+    """Send one message: a daemon has its modules and templates at hand. Items are new each day and
+    are rendered in the time that is measured.
     """
-    asked = 0
+    sent = 0
 
-    def enough() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > 3
+    def look(report: DeliveryReport) -> None:
+        nonlocal sent
+        sent = report.handed_over
 
-    deliverer.deliver(build_transport(replace(_options(job), connections=1)), stop=enough)
+    slow.deliver(
+        build_transport(replace(_options(job), connections=1)), stop=lambda: sent > 0, progress=look
+    )
+    assert sent == 1, f"the warm-up sent {sent} messages"
     _start_clock()
 
 
