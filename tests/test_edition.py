@@ -19,9 +19,9 @@ from tests.store_pieces import DAY, HOUR, NOW, add_person, count, item_of, merge
 
 
 def messages(store: Store) -> list[tuple[str, str | None]]:
-    """State and reason of every message, in order."""
+    """State and reason of every message, in the order of their turns."""
     with store.read() as tx:
-        found = tx.execute(select(rows.c.state, rows.c.reason).order_by(rows.c.id))
+        found = tx.execute(select(rows.c.state, rows.c.reason).order_by(rows.c.due_at, rows.c.id))
         return [(row.state, row.reason) for row in found]
 
 

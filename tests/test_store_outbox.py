@@ -80,6 +80,27 @@ def test_the_same_purpose_twice_is_refused_by_the_database(queued: Store) -> Non
     assert count(queued, rows) == 1
 
 
+def test_messages_are_stored_in_the_order_in_which_they_leave(store: Store) -> None:
+    ann = add_person(store)
+    new = [
+        outbox.NewMessage(
+            kind=MessageKind.EDITION,
+            subscriber_id=ann,
+            dedupe_key=f"edition:1:{n}",
+            message_id=f"<{n * 7 % 10}@example.org>",
+            due_at=NOW,
+        )
+        for n in range(10)
+    ]
+    with store.write() as tx:
+        outbox.add_messages(tx, new, now=NOW)
+
+    taken = [row.message_id for row in claim(store, limit=10)]
+
+    with store.read() as tx:
+        assert list(tx.execute(select(rows.c.message_id).order_by(rows.c.id)).scalars()) == taken
+
+
 def test_known_purposes_are_known_whatever_became_of_them(queued: Store) -> None:
     queue(queued, 1, "skipped", state=OutboxState.SKIPPED, reason="nothing matched")
     many = [f"k{n}" for n in range(1200)]
