@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -99,27 +100,36 @@ def test_the_built_in_templates_are_assembled(kind: Kind) -> None:
     assert PRINTER._find_assembler(kind) is not None
 
 
+class Counting(Templates):
+    """Templates that count how often each is rendered."""
+
+    def __init__(self, rendered: Counter[str] | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.rendered: Counter[str] = Counter() if rendered is None else rendered
+
+    def wrapped(self, wrapper: Any) -> Counting:
+        return Counting(self.rendered, wrapper=wrapper)
+
+    def render(self, name: str, context: Any) -> str:
+        self.rendered[name] += 1
+        return super().render(name, context)
+
+    def count(self, kind: Kind) -> int:
+        return self.rendered[f"email/edition.{kind}"]
+
+
 @pytest.mark.parametrize("kind", Kind)
 def test_one_item_for_many_readers_is_rendered_once(kind: Kind) -> None:
-    class Counting(Templates):
-        rendered = 0
-
-        def wrapped(self, wrapper: Any) -> Counting:
-            return Counting(wrapper=wrapper)
-
-        def render(self, name: str, context: Any) -> str:
-            Counting.rendered += name == f"email/edition.{kind}"
-            return super().render(name, context)
-
-    printer = Printer(SITE, Counting())
+    templates = Counting()
+    printer = Printer(SITE, templates)
     both(printer, kind, edition(9))
-    before = Counting.rendered
+    before = templates.count(kind)
 
     for reader in range(100):
         made = edition(9, subscriber_id=reader, id=1000 + reader)
         printer.encode(kind, WRITER.write(made.sheet(), level=0))
 
-    assert Counting.rendered == before
+    assert templates.count(kind) == before
 
 
 def test_a_changed_wording_is_told_anew() -> None:
@@ -186,6 +196,33 @@ def test_templates_that_cannot_be_cut_are_rendered_whole_and_the_log_says_so(
     assert "rendered whole" in caplog.text or "a template of yours is broken" in caplog.text
 
 
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(made=st.lists(editions(), min_size=1, max_size=4))
+def test_items_made_together_are_the_same_bytes(made: list[Edition]) -> None:
+    sheets = [one.sheet() for one in made]
+    prepared, plain = composer(), composer()
+
+    prepared.prepare(sheets)
+
+    for number, sheet in enumerate(sheets, 1):
+        named = {"outbox_id": number, "message_id": f"<{number}@example.org>"}
+        assert prepared.edition(sheet, **named) == plain.edition(sheet, **named)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_items_made_together_are_rendered_on_one_page(kind: Kind) -> None:
+    templates = Counting()
+    made = composer(templates=templates)
+    sheets = [edition((entry(said=wording(title=f"Paper {n}")),)).sheet() for n in range(9)]
+    made.prepare(sheets[:1])
+    before = templates.count(kind)
+
+    made.prepare(sheets)
+    made.prepare(sheets)
+
+    assert templates.count(kind) == before + 1
+
+
 _WORDS = st.sampled_from(
     (".", "From ", "x", "a word ", "5× ", "稀疏注意力", "=", "é" * 9, "long " * 9)
 )
@@ -195,9 +232,14 @@ _WHY = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=200)
-@given(reasons=_WHY)
-def test_a_why_line_of_parts_is_the_whole_line(reasons: list[Reason]) -> None:
+_TREND = st.builds(Reason, kind=st.just(ReasonKind.TREND), lead=_SAID, subject=_SAID)
+
+
+@settings(deadline=None, max_examples=300)
+@given(reasons=_WHY, trend=st.none() | _TREND)
+def test_a_why_line_of_parts_is_the_whole_line(reasons: list[Reason], trend: Reason | None) -> None:
+    if trend is not None:
+        reasons.append(trend)
     made = edition((entry(reasons=tuple(reasons)),))
 
     assembled, whole = both(PRINTER, Kind.TEXT, made)

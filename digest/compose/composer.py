@@ -106,6 +106,14 @@ class Composer:
         content = join_parts(head, message_id=message_id, text=body.text, html=body.html)
         return self._envelope(sheet.email, outbox_id, content)
 
+    def prepare(self, sheets: Sequence[Sheet]) -> None:
+        """Have the new items of these editions at hand: many together cost less than one by one.
+
+        Raises TemplateError.
+        """
+        if sheets:
+            self._printer.prepare(sheets[0].local_on, self._writer.new_items(sheets))
+
     def confirmation(self, question: Question, *, outbox_id: int, message_id: str) -> Envelope:
         """The question whether this address wants our mail.
 

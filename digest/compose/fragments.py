@@ -10,7 +10,7 @@ Source: measured in benchmarks/compose.py; rendering whole costs ten times as mu
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -125,6 +125,11 @@ class Assembler:
         self._encode_often = lru_cache(maxsize=1_024)(self._encode)
         self._encode_place = lru_cache(maxsize=1_024)(self._render_place)
 
+    def prepare(self, on: date, items: Iterable[Shared]) -> None:
+        """Have fragments of these items at hand. Raises NotAssembled."""
+        if new := [shared for shared in dict.fromkeys(items) if self not in shared.fragments]:
+            self._make_fragments(on, new)
+
     def assemble(self, letter: Letter) -> list[bytes]:
         """The part's encoded pieces, to be joined. Raises NotAssembled."""
         shape = Shape(
@@ -150,7 +155,7 @@ class Assembler:
         """One reader's versions of the items of a list."""
         fragments: list[Fragment | None] = [shared.fragments.get(self) for shared, _, _ in items]
         if None in fragments:
-            self._make_fragments(on, [p.shared for p in items if self not in p.shared.fragments])
+            self.prepare(on, [shared for shared, _, _ in items])
             fragments = [shared.fragments[self] for shared, _, _ in items]
         place_of, encode_why, encode_own = self._encode_place, self._encode_why, self._encode_own
         filled = []
@@ -287,7 +292,7 @@ def _pattern(literals: list[str], places: Sequence[bytes]) -> bytes:
     return b"".join(chain.from_iterable(zip_longest(encoded, places, fillvalue=b"")))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _probe(shared: Shared) -> ItemView:
     """An item with the names of its slots where its reader's values will be.
 

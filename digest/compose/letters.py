@@ -5,7 +5,7 @@ Subject, summary and preheader are here; what an item says is view.py's.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from datetime import date
 from functools import lru_cache
 
@@ -28,6 +28,8 @@ _NOTE_MAX = 400
 _SHARED_OCTETS_MAX = 48_000_000
 #: of one with its two fragments, beside its abstract
 _SHARED_OCTETS = 7_000
+#: items of a list that are remembered as not new
+_MET_MAX = 4_096
 #: readers' own reasons kept
 _OWN_MAX = 4_096
 
@@ -44,6 +46,7 @@ class LetterWriter:
         self._looks: Cache[tuple[Seen, str, tuple[bool, ...]], Shared] = Cache(
             _SHARED_OCTETS_MAX, _octets
         )
+        self._met: dict[Section, set[Seen]] = {section: set() for section in Section}
         self._own: Cache[Why, OwnView] = Cache(_OWN_MAX)
         self._subject = lru_cache(maxsize=4_096)(self._render_subject)
         self._summary = lru_cache(maxsize=4_096)(self._render_summary)
@@ -80,6 +83,21 @@ class LetterWriter:
             feedback_url=links.feedback(sheet.subscriber_id, sheet.id),
         )
 
+    def new_items(self, sheets: Iterable[Sheet]) -> list[Shared]:
+        """The items of these sheets that this was not asked of before, with all their words."""
+        found: list[Shared] = []
+        for section, met in self._met.items():
+            if len(met) > _MET_MAX:
+                met.clear()
+            new: dict[Seen, Line] = {}
+            for sheet in sheets:
+                for line in sheet.items if section is Section.PICK else sheet.rising:
+                    if line.seen not in met:
+                        new.setdefault(line.seen, line)
+            met.update(new)
+            found += [item.shared for item in self._place(new.values(), section, 0)]
+        return found
+
     def _render_subject(self, title: str, on: date, *, picks: int, rising: int) -> str:
         """The subject line: the first title, how many there are, and the day."""
         context = {"site": self._site, "title": title, "on": on, "picks": picks, "rising": rising}
@@ -99,7 +117,7 @@ class LetterWriter:
         }
         return clean(self._templates.render("email/_summary.txt", context))
 
-    def _place(self, lines: Sequence[Line], section: Section, level: int) -> tuple[Placed, ...]:
+    def _place(self, lines: Iterable[Line], section: Section, level: int) -> tuple[Placed, ...]:
         """A list's items, with abstracts of that level."""
         kind = f"{section}{level}"
         look_of, own_of = self._looks.get, self._own.get

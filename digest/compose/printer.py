@@ -33,11 +33,18 @@ class Printer:
         """The part as its reader gets it."""
         return without_marks(without_regions(self._pages.whole(kind, letter)))
 
+    def prepare(self, on: date, items: Sequence[Shared]) -> None:
+        """Have these items at hand for both parts of letters of that day."""
+        for kind in Kind:
+            if (assembler := self._assembler(kind)) is not None:
+                try:
+                    assembler.prepare(on, items)
+                except NotAssembled as error:
+                    log.warning("an edition.%s is rendered whole: %s", kind, error)
+
     def encode(self, kind: Kind, letter: Letter) -> Sequence[bytes]:
         """The part in quoted-printable pieces, to be joined."""
-        if kind not in self._assemblers:
-            self._assemblers[kind] = self._find_assembler(kind)
-        assembler = self._assemblers[kind]
+        assembler = self._assembler(kind)
         if assembler is not None:
             try:
                 return assembler.assemble(letter)
@@ -48,6 +55,11 @@ class Printer:
     def encode_whole(self, kind: Kind, letter: Letter) -> bytes:
         """The part rendered whole and then encoded: the measure for encode()."""
         return encode(without_regions(self._pages.whole(kind, letter)))
+
+    def _assembler(self, kind: Kind) -> Assembler | None:
+        if kind not in self._assemblers:
+            self._assemblers[kind] = self._find_assembler(kind)
+        return self._assemblers[kind]
 
     def _find_assembler(self, kind: Kind) -> Assembler | None:
         """An assembler, when its pages are what the templates say."""

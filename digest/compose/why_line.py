@@ -98,7 +98,9 @@ def _encode_own(own: OwnView) -> OwnLine:
     lines = why_lines(own.reasons)
     text = encode_piece(_lay_out(lines))
     columns = sum([len(_BETWEEN) + reason.columns for reason in lines[-1]])
-    room = OCTETS_MAX - len(text) + text.rfind(b"\n")
+    # its beginning is escaped only when there is more than one line
+    stays = not text.startswith(b"From ")
+    room = OCTETS_MAX - len(text) + text.rfind(b"\n") if stays else -1
     has_end = room >= _END_OCTETS
     line = own.encoded[_KEY] = OwnLine(
         text=text,

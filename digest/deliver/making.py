@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from digest.compose.composer import Composer, Question
@@ -17,6 +18,13 @@ class MessageMaker:
     def __init__(self, composer: Composer, signer: DkimSigner | None) -> None:
         self._composer = composer
         self._signer = signer
+
+    def prepare(self, sheets: Sequence[Sheet]) -> None:
+        """Have what the messages of these editions share at hand, which saves time.
+
+        Raises TemplateError.
+        """
+        self._composer.prepare(sheets)
 
     def make(self, row: Claimed, sheet: Sheet | None) -> Envelope:
         """The message of a row. Raises BadInput when none can be made of it, TemplateError when

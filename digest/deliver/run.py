@@ -9,6 +9,7 @@ network goes on. Statements there would fight this thread for the interpreter at
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,11 +31,13 @@ from digest.store.claims import Settlement
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 #: an outcome is written down that soon, in seconds, even if no group comes together
 _SETTLE_WITHIN_S = 0.2
-#: most messages made in a row while the network waits, and what part of those under way they may
-#: be, or few connections would soon have nothing to do
-_MADE_TOGETHER, _OF_THOSE_AWAY = 16, 4
+#: most messages made in a row, for what one needs is at hand for the next; and, when one is asked
+#: for, what part of those under way, or few connections would soon have nothing to do
+_MADE_TOGETHER, _OF_THOSE_AWAY = 8, 4
 #: how soon a wait notices that it should stop, in seconds
 _NAP_S = 0.5
 
@@ -77,6 +80,9 @@ class Run:
         #: the last claim found nothing
         self._is_dry = False
         self._is_over = False
+        self._makes_ahead = not (rules.rate_per_minute or rules.domain_rate_per_minute)
+        #: the transport has wanted nothing in this round of the loop
+        self._is_quiet = False
         #: there is something for the books / for take() / for report()
         self._work = asyncio.Event()
         self._news = asyncio.Event()
@@ -131,6 +137,7 @@ class Run:
         return None
 
     async def _hear(self, outcomes: Sequence[Outcome]) -> None:
+        self._is_quiet = False
         for outcome in outcomes:
             self._learn(outcome)
         # what the transport has not got back, it counts as being on the wire: no more than a group
@@ -152,6 +159,7 @@ class Run:
         return Answer(row=held.row, settlement=settlement, failure=failure)
 
     def _may_leave(self, envelope: Envelope) -> bool:
+        self._is_quiet = False
         held = self._on_the_wire.get(envelope.outbox_id)
         return held is not None and held.is_ours
 
@@ -175,21 +183,30 @@ class Run:
     def _next_made(self) -> Envelope | Answer | None:
         """The first message that is ready, or how its row ends without; None when it is ours no
         more. It stays where it is, so that an error forgets nobody.
-
-        The next ones are made with it: what one needs is at hand for the next; taking turns with
-        the network, each took a quarter longer.
         """
         held = self._ready[0]
         if not held.is_ours:
             return None
         if (waits := self._wait_for_turn(held)) is not None:
             return waits
-        others = min(_MADE_TOGETHER - 1, len(self._on_the_wire) // _OF_THOSE_AWAY)
         if held.made is None:
-            for one in islice(self._ready, 1 + others):
-                if one.made is None:
-                    one.made = self._make(one)
+            self._make_next(1 + min(_MADE_TOGETHER - 1, len(self._on_the_wire) // _OF_THOSE_AWAY))
         return held.made
+
+    def _could_make(self) -> bool:
+        """Whether messages could be made before they are asked for; a pace leaves time enough."""
+        return self._makes_ahead and bool(self._ready) and self._ready[-1].made is None
+
+    def _make_next(self, count: int) -> None:
+        """Make the next messages that are not made."""
+        together = list(islice((one for one in self._ready if one.made is None), count))
+        try:
+            self._maker.prepare([one.sheet for one in together if one.sheet is not None])
+        except TemplateError as error:
+            # whose message it spoils is found out with that message
+            log.warning("messages are made one by one: %s", error)
+        for one in together:
+            one.made = self._make(one)
 
     def _make(self, held: Held) -> Envelope | Answer:
         """Make the message of a row, or tell how it ends when there can be none."""
@@ -230,6 +247,12 @@ class Run:
         while not self._is_over:
             if self._has_work():
                 await self._exchange()
+            elif self._could_make():
+                # while all connections wait for answers there is nothing better to do
+                if self._is_quiet:
+                    self._make_next(_MADE_TOGETHER)
+                self._is_quiet = True
+                await asyncio.sleep(0)
             else:
                 await self._rest()
             self._news.set()
