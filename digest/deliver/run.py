@@ -115,9 +115,6 @@ class Run:
                 if (left := self._next_at - uptime_s()) > 0:
                     await asyncio.sleep(min(left, _NAP_S))
                     continue
-                if self._ready[0].made is None:
-                    # others may go on with what they have, before the next messages are made
-                    await asyncio.sleep(0)
                 made = self._next_made()
                 held = self._ready.popleft()
                 if self._wants_more():

@@ -71,10 +71,12 @@ class Fleet:
         return len(self._opening)
 
     def find(self, load: int) -> Connection | None:
-        """A usable connection that has so many messages; the one used last."""
+        """A usable connection that has so many messages: of idle ones the one used last, of others
+        the one that has had no more for longest, for it will send first.
+        """
         group = self._by_load[load]
         while group:
-            found = next(reversed(group))
+            found = next(iter(group) if load else reversed(group))
             if found.is_usable:
                 return found
             del group[found]
