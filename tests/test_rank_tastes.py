@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from digest.rank.archive import Archive, Corpus, Gist
 from digest.rank.lexicon import NOTHING, Lexicon, WordVector, count_many
 from digest.rank.space import Space
-from digest.rank.tastes import Tastes, Told
+from digest.rank.tastes import Tastes, Told, _narrowness
 
 Floats = NDArray[np.float32]
 DIMENSION = 12
@@ -71,3 +71,13 @@ def test_what_cannot_count_changes_no_score(
     else:
         assert 0 < len(far) < 61
         assert (alone[far] > together[far] + 0.1).any()
+
+
+def test_examples_that_are_all_alike_claim_less_and_one_alone_claims_what_it_did() -> None:
+    means = np.zeros((4, DIMENSION), np.float32)
+    means[:3, 0] = 1.0, 0.95, 0.3
+
+    one, alike, apart, unknown = _narrowness(means, np.array([1, 10, 10, 0], np.float32))[:, 0]
+
+    assert one == 0 and unknown == 0
+    assert alike > 2 > 0 > apart > -1.2

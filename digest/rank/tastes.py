@@ -28,6 +28,10 @@ WORDS_OF_TITLES, WORDS_OF_ABSTRACTS = 0.3, 1.6
 WORDS_ALONE = 1.0
 #: one example by itself must stand out that much more than all together
 ALONE, ALONE_WORDS = 2.0, 4.0
+#: by meaning: deviations that a taste claims less for all its examples being the same, and how
+#: alike examples usually are (mean cosine of two). All of a narrow field is far above the archive,
+#: also what somebody who likes some of it does not like
+COHESION, USUAL_COHESION = 6.0, 0.2
 #: mean and deviation of each part, and of the nearest example alone, that are assumed of any taste;
 #: how many texts they weigh while the archive is small, and how much of a deviation is theirs
 #: whatever the archive has: what it has nothing of must not take noise for a match
@@ -67,8 +71,9 @@ class Tastes:
         has_soft = any(len(self._members[at]) >= SOFTENED_FROM for at in self._many)
         self._softened = archive.space.soften(self._anchors) if has_soft else None
         self._has_model = archive.space.dimension > 0
-        self._directions = archive.space.toward(*self._means())
-        self._measure(archive)
+        means, examples = self._means()
+        self._directions = archive.space.toward(means, examples)
+        self._measure(archive, _narrowness(means, examples))
         self._prepare()
 
     def score(self, corpus: Corpus) -> Floats:
@@ -130,7 +135,7 @@ class Tastes:
         may[self._many] = False
         return np.flatnonzero(may)
 
-    def _measure(self, archive: Archive) -> None:
+    def _measure(self, archive: Archive, narrowness: Floats) -> None:
         """The scales that make a score deviations above the archive's usual; columns of tastes."""
         assumed = PRIOR_DEVIATIONS if self._has_model else PRIOR_DEVIATIONS_WORDS
         parts = self._parts(archive.sample)
@@ -143,7 +148,7 @@ class Tastes:
         middle, spread = _usual(total, 0.0, float(weights.sum()))
         self._scales = (scales / spread).astype(np.float32)
         offset = -np.sum(self._scales * means[:3], axis=0) - middle / spread
-        self._offset = offset.astype(np.float32)
+        self._offset = (offset - narrowness).astype(np.float32)
         self._alone = (1.0 / deviations[3]).astype(np.float32)
         alone = ALONE if self._has_model else ALONE_WORDS
         self._alone_offset = (-self._alone * means[3] - alone).astype(np.float32)
@@ -224,6 +229,19 @@ def _distinct(told: Sequence[Told]) -> tuple[list[list[int]], list[Gist]]:
 def _shares(weights: Sequence[float]) -> Floats:
     told = np.array(weights, np.float32)
     return np.asarray(told / told.sum(), np.float32)
+
+
+def _narrowness(means: Floats, examples: Floats) -> Floats:
+    """The deviations by which each taste would claim too much (tastes × 1): its examples are more
+    alike than usual. Below 0 where they are less alike; 0 for one example, and without a model.
+
+    A mean's square is the mean cosine of all pairs of examples; of these the share `itself` are an
+    example with itself, which tells nothing.
+    """
+    itself = 1.0 / np.maximum(examples, np.float32(1.0))
+    alike = np.maximum(np.einsum("ij,ij->i", means, means) - itself, 0.0)
+    narrowness = COHESION * (alike - USUAL_COHESION * (1.0 - itself))
+    return np.asarray(narrowness, np.float32)[:, np.newaxis]
 
 
 def _usual(part: Floats, mean: float, deviation: float) -> tuple[Floats, Floats]:
