@@ -56,9 +56,16 @@ def make_envelope(
 
 
 async def run_mail(
-    transport: Transport, envelopes: Iterable[Envelope], may_leave: MayLeave = always
+    transport: Transport,
+    envelopes: Iterable[Envelope],
+    may_leave: MayLeave = always,
+    *,
+    report_rounds: int = 0,
 ) -> MailRun:
-    """Run the transport to its end, checking that the promise of one report each is kept."""
+    """Run the transport to its end, checking that the promise of one report each is kept.
+
+    A report takes so many rounds of the loop, as a commit does.
+    """
     waiting = iter(envelopes)
     run = MailRun()
 
@@ -70,6 +77,8 @@ async def run_mail(
 
     async def report(outcomes: Sequence[Outcome]) -> None:
         run.outcomes.extend(outcomes)
+        for _ in range(report_rounds):
+            await asyncio.sleep(0)
 
     try:
         # a run that hangs is a failed test, not a hung suite

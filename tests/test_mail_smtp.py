@@ -86,13 +86,17 @@ def test_only_messages_that_nobody_can_carry_end_well() -> None:
     assert len(run.with_fate(Fate.PERMANENT)) == 599
 
 
-def test_with_pipelining_a_message_and_the_next_ones_commands_leave_together() -> None:
+@pytest.mark.parametrize(("connections", "report_rounds"), [(1, 0), (8, 0), (8, 200)])
+def test_with_pipelining_a_message_and_the_next_ones_commands_leave_together(
+    connections: int, report_rounds: int
+) -> None:
     with ScriptedServer() as server:
-        transport = build_transport(replace(OPTIONS, port=server.port, connections=1))
-        asyncio.run(run_mail(transport, [make_envelope(n) for n in range(1, 101)]))
+        transport = build_transport(replace(OPTIONS, port=server.port, connections=connections))
+        envelopes = [make_envelope(n) for n in range(1, 401)]
+        asyncio.run(run_mail(transport, envelopes, report_rounds=report_rounds))
 
-    assert len(server.received) == 100
-    assert server.joined >= 90
+    assert len(server.received) == 400
+    assert server.joined >= 350
 
 
 def test_without_pipelining_nothing_is_said_before_the_answer() -> None:
