@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/rank_quality.py [--people 100] [--model FOLDER] [--vectors FILE]
 
 Runs the product's own path (what `digest rank` runs) over every task, judged by the scorer of
-../shared/rank. With 250 people a task the citeulike tasks take about a minute of one core by words
-alone and as long with a model, the Hugging Face weeks two each; making the vectors takes 20 minutes
+../shared/rank. With 250 people a task the citeulike tasks take 20 seconds of one core by words
+alone and 30 with a model, the Hugging Face weeks a minute each; making the vectors takes 20 minutes
 more, once when `--vectors` keeps them. The last table stands in docs/ranking.md.
 """
 
