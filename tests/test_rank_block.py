@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from digest.model import Profile, Ranking, Topic
 from digest.rank import Asked, Pool, Ranker
-from digest.rank.lexicon import Lexicon, Postings, count_words
+from digest.rank.lexicon import Lexicon, Postings, cosines, count_words
 from digest.rank.names import Names
 from digest.rank.phrases import Phrases
 from digest.rank.pool import BLOCK
@@ -124,9 +124,11 @@ def test_cosines_that_are_looked_up_are_those_of_the_words_themselves() -> None:
 
     told = [dict(zip(v.ids.tolist(), v.weights.tolist(), strict=True)) for v in vectors]
     for line, vector in zip(found, asked, strict=True):
+        assert cosines(vector, vectors) == pytest.approx(line, abs=1e-6)
         own = list(zip(vector.ids.tolist(), vector.weights.tolist(), strict=True))
         expected = [sum(text.get(word, 0.0) * weight for word, weight in own) for text in told]
         assert line.tolist() == pytest.approx(expected, abs=1e-6)
+    assert cosines(asked[0], []).shape == (0,)
     assert Postings([]).cosines_many(asked).shape == (len(asked), 0)
     assert Postings(vectors).cosines_many([]).shape == (0, len(vectors))
 

@@ -119,6 +119,19 @@ def blend(vectors: Sequence[WordVector], weights: Sequence[float] | Floats) -> W
     return _normalise(distinct, summed)
 
 
+def cosines(vector: WordVector, others: Sequence[WordVector]) -> Floats:
+    """The cosine of one vector with each of some others, asked once; see Postings for more."""
+    found = np.zeros(len(others), np.float32)
+    if vector.ids.size and others:
+        ids = np.concatenate([other.ids for other in others])
+        weights = np.concatenate([other.weights for other in others])
+        owners = np.repeat(np.arange(len(others)), [other.ids.size for other in others])
+        place = np.minimum(np.searchsorted(vector.ids, ids), vector.ids.size - 1)
+        shared = vector.ids[place] == ids
+        np.add.at(found, owners, np.where(shared, weights * vector.weights[place], 0.0))
+    return found
+
+
 def strongest(vector: WordVector, count: int) -> WordVector:
     """A vector without all but its `count` heaviest words, brought back to length 1."""
     if vector.ids.size <= count:

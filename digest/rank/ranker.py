@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from digest.model import Candidate
 from digest.rank.archive import Archive
-from digest.rank.lexicon import Lexicon, Postings, count_words
+from digest.rank.lexicon import Lexicon, cosines, count_words
 from digest.rank.pool import Pool
 from digest.rank.reader import Embed, Reader, Text, embed_nothing, embed_rows
 from digest.rank.settings import RankSettings
@@ -83,8 +83,7 @@ class Ranker:
         self, query: Text, texts: Sequence[Text], limit: int = 10
     ) -> tuple[tuple[int, float], ...]:
         """The texts most like a query by words: (place in `texts`, likeness 0…1), best first."""
-        found = Postings([self.reader.words(*text) for text in texts])
-        likeness = found.cosines(self.reader.words(*query))
+        likeness = cosines(self.reader.words(*query), [self.reader.words(*t) for t in texts])
         best = sorted(range(len(texts)), key=lambda i: (-likeness[i], i))[:limit]
         return tuple((i, min(float(likeness[i]), 1.0)) for i in best if likeness[i] > 0)
 
