@@ -32,6 +32,9 @@ _PAGES_MAX = 20
 _RETRY_FIRST = timedelta(minutes=5)
 #: below this a list's length varies too much to be held against anything
 _USUAL_WORTH_JUDGING = 4
+#: complete lists in a row that may be empty for a good reason: arXiv's days off around Christmas
+#: and the new year are no more, weekends apart
+_RESTS_MAX = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +201,7 @@ class Collector:
         while way is not None:
             try:
                 reading = self._take(source, way, tally, now=now)
-                reading = _judged(reading, tally.rest, request=way, usual=usual)
+                reading = self._judged(reading, tally.rest, request=way, usual=usual)
                 break
             except (FetchError, ParseError) as error:
                 errors.append(error)
@@ -220,6 +223,22 @@ class Collector:
                 memory.put_validator(tx, reading.url, etag=None, last_modified=None)
         failed = reading.state is ReadingState.FAILED
         return reading, errors[0] if failed else None
+
+    def _judged(
+        self, reading: Reading, rest: str | None, *, request: Request, usual: float | None
+    ) -> Reading:
+        """Call a list that is suddenly short what it is: an alarm, not a quiet day."""
+        if not request.settled or reading.state is not ReadingState.OK:
+            return reading
+        if rest:
+            with self._store.read() as tx:
+                empty = 1 + memory.count_empty(tx, reading.source, before=reading.label)
+            if empty > _RESTS_MAX:
+                return _short(reading, f"{empty} empty lists in a row")
+            return reading
+        if usual is None or usual < _USUAL_WORTH_JUDGING or reading.entries * 2 > usual:
+            return reading
+        return _short(reading, f"{reading.entries} entries where {usual:g} are usual")
 
     def _take(self, source: Source, request: Request, tally: _Tally, *, now: datetime) -> Reading:
         """Fetch, parse and merge the answer with its follow-up pages into the tally.
@@ -284,15 +303,8 @@ def _about_broken(tally: _Tally) -> str | None:
     return f"{count} {noun} of {tally.entries} could not be read ({tally.broken[0]})"
 
 
-def _judged(
-    reading: Reading, rest: str | None, *, request: Request, usual: float | None
-) -> Reading:
-    """Call a list that is suddenly short what it is: an alarm, not a quiet day."""
-    if not request.settled or rest or usual is None or reading.state is not ReadingState.OK:
-        return reading
-    if reading.entries * 2 > usual or usual < _USUAL_WORTH_JUDGING:
-        return reading
-    said = f"{reading.entries} entries where {usual:g} are usual; look at {request.url}"
+def _short(reading: Reading, said: str) -> Reading:
+    said = f"{said}; look at {reading.url}"
     return replace(
         reading,
         state=ReadingState.SHORT,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from digest.collect import Collector, Planned, SourceReport
 from digest.fetch import Fetcher, user_agent
-from digest.sources.base import SourceOptions
+from digest.sources.base import Source, SourceOptions
 from digest.sources.huggingface import HuggingFace
 from digest.store import Store
 from digest.store import collecting as memory
@@ -54,19 +54,27 @@ def write_days(folder: Path, counts: Mapping[int, int]) -> Path:
     return folder
 
 
+def hugging_face(name: str, url: str) -> Source:
+    """The daily papers of a server on this machine."""
+    return HuggingFace(name, SourceOptions(url=url, pause_s=0.0))
+
+
 class Collecting:
-    """Hugging Face sources by name, each at its own server."""
+    """Sources by name, each at its own server; Hugging Face unless another kind is made."""
 
     def __init__(
-        self, store: Store, urls: Mapping[str, str], *, now: datetime = NOW, **limits: object
+        self,
+        store: Store,
+        urls: Mapping[str, str],
+        *,
+        make: Callable[[str, str], Source] = hugging_face,
+        now: datetime = NOW,
+        **limits: object,
     ) -> None:
         self.store = store
         self.clock = StepClock(now)
         self.planned = {
-            name: Planned(
-                source=HuggingFace(name, SourceOptions(url=url, pause_s=0.0)), every=EVERY
-            )
-            for name, url in urls.items()
+            name: Planned(source=make(name, url), every=EVERY) for name, url in urls.items()
         }
         self.fetcher = Fetcher(
             agent=user_agent("https://digest.example.org", None),

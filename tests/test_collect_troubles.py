@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 import trustme
 
 from digest.model import ReadingState
+from digest.sources.arxiv import Arxiv
+from digest.sources.base import Source, SourceOptions
 from digest.store import Store
 from digest.store.schema import item, sighting
 from tests import listing_server as server_
@@ -187,6 +190,48 @@ def test_a_weekend_without_papers_is_no_alarm(collecting: Collecting) -> None:
 
     weekend = {r.label: r.state for r in report.readings if r.label in ("2026-03-14", "2026-03-15")}
     assert set(weekend.values()) == {ReadingState.OK}
+
+
+def announcement(day: date, count: int) -> bytes:
+    """arXiv's feed of that day; on a holiday it is made as ever, with no entry in it."""
+    entries = "".join(
+        f"<entry><id>oai:arXiv.org:26{day:%m}.{day.day:02}{n:03}v1</id><title>Paper</title></entry>"
+        for n in range(count)
+    )
+    made_at = f"<updated>{day}T04:00:19+00:00</updated>"
+    return f'<feed xmlns="http://www.w3.org/2005/Atom">{made_at}{entries}</feed>'.encode()
+
+
+def test_holidays_of_arxiv_are_quiet_days_and_a_week_of_them_is_an_alarm(
+    sqlite_store: Store,
+) -> None:
+    def arxiv(name: str, url: str) -> Source:
+        return Arxiv(name, SourceOptions(url=url, categories=("cs.CL",), pause_s=0.0))
+
+    def give(connection: socket.socket, head: str) -> None:
+        today = collecting.clock.now().date()
+        body = announcement(today, 8 if today < TODAY + timedelta(days=5) else 0)
+        connection.sendall(reply(body=body, content_type="application/atom+xml"))
+
+    told: dict[str, list[ReadingState]] = {}
+    with serve(give) as server:
+        collecting = Collecting(sqlite_store, {"ax": server.url}, make=arxiv)
+        for _ in range(10):
+            if collecting.clock.now().weekday() < 5:
+                for _ in range(2):
+                    (report,) = collecting.collector.collect_named(["ax"], collecting.clock.now())
+                    day = f"{collecting.clock.now():%a %d}"
+                    told.setdefault(day, []).extend(reading.state for reading in report.readings)
+            collecting.wait(DAY)
+        collecting.close()
+
+    ok, short = [ReadingState.OK] * 2, [ReadingState.SHORT] * 2
+    assert told == {
+        **dict.fromkeys(("Wed 11", "Thu 12", "Fri 13"), ok),
+        **dict.fromkeys(("Mon 16", "Tue 17", "Wed 18"), ok),
+        **dict.fromkeys(("Thu 19", "Fri 20"), short),
+    }
+    assert "5 empty lists in a row" in (report.error or "")
 
 
 def test_a_broken_entry_costs_itself_and_is_counted(

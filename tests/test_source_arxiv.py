@@ -161,6 +161,7 @@ def test_a_broken_entry_costs_itself_only() -> None:
         ("2026-03-16T03:00:19+00:00", "arXiv announces nothing on a Sunday"),  # 23:00 in New York
         ("2026-03-16T04:30:00+00:00", None),
         ("garbage", None),
+        ("2026-03-10T04:00:19+00:00", None),  # yesterday's: today's was not made
     ],
 )
 def test_an_empty_feed_is_a_rest_on_weekends_of_new_york(updated: str, rest: str | None) -> None:
@@ -169,10 +170,22 @@ def test_an_empty_feed_is_a_rest_on_weekends_of_new_york(updated: str, rest: str
 
 def test_an_empty_rss_feed_names_its_days_of_rest() -> None:
     saturday = parse(RSS.format(pubDate="Sat, 14 Mar 2026 00:00:00 -0400", items=""))
-    wednesday = parse(RSS.format(pubDate="Wed, 11 Mar 2026 00:00:00 -0400", items=""))
+    tuesday = parse(RSS.format(pubDate="Tue, 10 Mar 2026 00:00:00 -0400", items=""))
 
     assert saturday.rest == "arXiv announces nothing on a Saturday"
-    assert wednesday.rest is None
+    assert tuesday.rest is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ATOM.format(updated="2026-03-11T04:00:19+00:00", entries=""),
+        ATOM.format(updated="2026-03-12T03:59:00+00:00", entries=""),  # 23:59 in New York
+        RSS.format(pubDate="Wed, 11 Mar 2026 00:00:00 -0400", items=""),
+    ],
+)
+def test_an_empty_feed_that_was_made_today_is_a_holiday(body: str) -> None:
+    assert parse(body).rest == "arXiv announced nothing on Wednesday, 2026-03-11"
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,20 @@ def test_a_feed_has_one_label_and_each_reading_of_it_counts(synced: Store) -> No
         assert memory.usual_length(tx, "ax") == 12
 
 
+def test_empty_lists_are_counted_back_to_the_last_one_with_entries(synced: Store) -> None:
+    for day, entries in enumerate((0, 20, 0, 0), 1):
+        note(synced, label=f"2026-03-0{day}", entries=entries, read_at=NOW + day * DAY)
+    note(synced, label="2026-03-05", settled=False, read_at=NOW + 5 * DAY)
+    note(synced, label="2026-03-06", state=ReadingState.FAILED, read_at=NOW + 6 * DAY)
+    for hours in (0, 1):
+        note(synced, label="2026-03-07", read_at=NOW + 7 * DAY + hours * HOUR)
+
+    with synced.read() as tx:
+        assert memory.count_empty(tx, "hf", before="2026-03-07") == 2
+        assert memory.count_empty(tx, "hf", before="2026-03-08") == 3
+        assert memory.count_empty(tx, "ax", before="2026-03-08") == 0
+
+
 def test_a_day_of_a_source_adds_its_readings_up(synced: Store) -> None:
     note(synced, entries=20, new=15, merged=4, broken=1, error="1 entry of 20 could not be read")
     note(synced, label="2026-03-11", entries=3, new=3, read_at=NOW + HOUR)

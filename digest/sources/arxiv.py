@@ -119,7 +119,8 @@ class Arxiv:
         root = read_document(body, content_type)
         start = int(_parameter(request.url, "start") or 0)
         limit = None if request.label == self._look_back_label else self._limit
-        listing = read_feed(root, limit=limit, first=start + 1)
+        day = request.label.rpartition(" ")[2]
+        listing = read_feed(root, day=day, limit=limit, first=start + 1)
         more = self._next_page(request, root, listing, start)
         return Listing(entries=listing.entries, broken=listing.broken, more=more, rest=listing.rest)
 

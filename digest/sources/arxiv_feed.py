@@ -50,13 +50,18 @@ def read_document(body: bytes, content_type: str) -> Element:
     return root
 
 
-def read_feed(root: Element, *, limit: int | None = None, first: int = 1) -> Listing:
-    """All entries of a feed in order. Raises ParseError when it reports an error of the API."""
+def read_feed(
+    root: Element, *, day: str | None = None, limit: int | None = None, first: int = 1
+) -> Listing:
+    """All entries of a feed in order. Raises ParseError when it reports an error of the API.
+
+    `day` is the day whose announcement was asked for; None for a question to the API.
+    """
     entries = [element for element in root.iter() if _name(element) in ("entry", "item")]
     if len(entries) == 1 and "/api/errors" in _text(entries[0], "id"):
         raise ParseError(f"the arXiv API refused the question: {_text(entries[0], 'summary')}")
     listing = read_entries(entries[:limit], _read_entry, first=first)
-    rest = None if entries else _day_of_rest(root)
+    rest = None if entries else _day_of_rest(root, day)
     return Listing(entries=listing.entries, broken=listing.broken, rest=rest)
 
 
@@ -66,8 +71,11 @@ def count_total(root: Element) -> int | None:
     return int(total) if re.fullmatch(r"\d{1,9}", total) else None
 
 
-def _day_of_rest(root: Element) -> str | None:
-    """Why an empty announcement is nothing to worry about; None when it may be."""
+def _day_of_rest(root: Element, day: str | None) -> str | None:
+    """Why an empty announcement is nothing to worry about; None when it may be.
+
+    On a holiday arXiv makes its feed anew as on any other day, with nothing in it.
+    """
     if count_total(root) is not None:
         return "nothing matches the question"
     stated = (
@@ -76,11 +84,14 @@ def _day_of_rest(root: Element) -> str | None:
     made_at = next((moment for moment in map(_moment, stated) if moment), None)
     if made_at is None:
         return None
-    day = f"{local_date(made_at, ZONE):%A}"
+    made_on = local_date(made_at, ZONE)
+    if made_on.isoformat() == day:
+        return f"arXiv announced nothing on {made_on:%A}, {day}"
+    weekday = f"{made_on:%A}"
     resting = {"Saturday", "Sunday"} | {
         text_of(element.text) for element in root.iter() if _name(element) == "day"
     }
-    return f"arXiv announces nothing on a {day}" if day in resting else None
+    return f"arXiv announces nothing on a {weekday}" if weekday in resting else None
 
 
 def _channel(root: Element) -> Element:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from statistics import median
 from typing import Any
 
@@ -122,6 +123,19 @@ def memory(tx: Connection, name: str, *, since: datetime) -> dict[str, datetime]
 
 def usual_length(tx: Connection, name: str) -> float | None:
     """Median length of a source's recent settled lists, one for each label; None for too few."""
+    recent = list(_lengths(tx, name).values())[:_USUAL_OF]
+    return median(recent) if len(recent) >= _USUAL_MIN else None
+
+
+def count_empty(tx: Connection, name: str, *, before: str) -> int:
+    """How many settled lists in a row, back from the one with the label `before`, had no entry."""
+    lengths = _lengths(tx, name)
+    lengths.pop(f"{before}/", None)
+    return sum(1 for _ in takewhile(lambda length: length == 0, lengths.values()))
+
+
+def _lengths(tx: Connection, name: str) -> dict[str, int]:
+    """Entries of a source's recent settled lists, each as last read, the newest first."""
     rows = tx.execute(
         select(reading.c.label, reading.c.entries)
         .where(reading.c.source == name, reading.c.settled)
@@ -133,8 +147,7 @@ def usual_length(tx: Connection, name: str) -> float | None:
     for count, row in enumerate(rows):
         # a feed is asked under one label for ever: there each reading counts
         lengths.setdefault(f"{row.label}/{count if row.label == name else ''}", row.entries)
-    recent = list(lengths.values())[:_USUAL_OF]
-    return median(recent) if len(recent) >= _USUAL_MIN else None
+    return lengths
 
 
 def add_reading(tx: Connection, record: Reading, *, settled: bool) -> None:
