@@ -33,6 +33,8 @@ from digest.store.schema import edition, pick, subscriber, wording
 
 #: wordings, reasons and the like that are kept at most, of each
 _CACHED_MAX = 20_000
+#: readers' own reasons: a few of each reader, and those of topics
+_WHYS_MAX = 4_000
 _RISING = Section.RISING.value
 _KINDS = {kind.value: kind for kind in ReasonKind}
 #: what stands between two reasons of a pick, see shelving._pick_rows, and between its reasons and
@@ -177,7 +179,7 @@ class EditionReader:
 
     def _learn_why(self, text: str) -> Why:
         """The reasons before the end of what a pick shows."""
-        if len(self._whys) > _CACHED_MAX:
+        if len(self._whys) > _WHYS_MAX:
             self._whys.clear()
         (found,) = json.loads(f'{text}"]]]') if text else ((),)
         why = self._whys[text] = Why(reasons=tuple(_reason_from(*reason) for reason in found))
