@@ -1,6 +1,6 @@
 """How moments are stored: aware and in UTC on both sides of the database.
 
-A column type for digest/store/schema.py, and nothing else.
+A column type for digest/store/schema/, and nothing else.
 """
 
 from __future__ import annotations
