@@ -187,6 +187,37 @@ def test_a_relay_that_lets_nobody_in_pauses_sending(
     sending.check_arrivals()
 
 
+@pytest.mark.parametrize("verb", ["MAIL", "RCPT", "END"])
+def test_a_relay_that_is_busy_for_an_hour_is_left_alone_and_no_domain_is_blamed(
+    store: Store, server: ScriptedServer, verb: str
+) -> None:
+    sending = Sending(store, server, 40)
+    well_at = NOW + HOUR
+    server.rule = at(verb, "451 4.3.0 out of memory", lambda _: sending.world.clock.at < well_at)
+
+    report = sending.deliver()
+
+    assert report.stopped == "the relay takes no mail for now: 451 4.3.0 out of memory"
+    assert (sending.why_paused, sending.paused_until) == (
+        report.stopped,
+        NOW + timedelta(seconds=15),
+    )
+    tried = sending.world.states()["deferred"]
+    assert tried < 20, "the run ends long before everybody was tried"
+    assert sending.world.states() == {"deferred": tried, "queued": 40 - tried}
+
+    def is_well() -> bool:
+        # a domain that is held to account would have its readers wait for a turn
+        assert set(sending.rows_in(OutboxState.DEFERRED)) <= {"temporary: 4.3.0"}
+        return sending.world.clock.at >= well_at
+
+    sending.go_on(until=is_well)
+    assert sending.why_paused is None
+    assert sending.world.states()["sent"] >= 1
+    sending.go_on()
+    sending.check_arrivals()
+
+
 def test_a_relay_that_is_not_there_pauses_sending(store: Store) -> None:
     with closed_port() as port:
         nobody = ScriptedServer(port=port)

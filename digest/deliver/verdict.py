@@ -50,7 +50,9 @@ def decide(outcome: Outcome, row: Claimed, now: datetime, *, resend: bool) -> Se
 
 def words_of(outcome: Outcome) -> str:
     """An answer as the relay gave it, on one line."""
-    return " ".join(str(part) for part in (outcome.code, outcome.status, outcome.text) if part)
+    # what comes over SMTP begins with its status already
+    said = outcome.text.removeprefix(outcome.status or "").lstrip()
+    return " ".join(str(part) for part in (outcome.code, outcome.status, said) if part)
 
 
 def later(row: Claimed, now: datetime, *, reason: str, answer: str | None = None) -> Settlement:
