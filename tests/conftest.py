@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from digest.enrol import Enrolment
 from digest.store import Store
 from tests.cli_pieces import CONFIG, Operator
 from tests.collect_pieces import LISTED, Collecting, write_days
@@ -20,6 +21,8 @@ from tests.databases import (
     SqliteFiles,
     why_no_postgres,
 )
+from tests.deliver_pieces import World
+from tests.enrol_pieces import enrolment_of
 from tests.fetching import PROXY_VARIABLES
 from tests.listing_server import ReplayServer
 from tests.store_pieces import NOW
@@ -68,6 +71,24 @@ def sqlite_store(sqlite_databases: Databases) -> Iterator[Store]:
     store = Store(sqlite_databases.fresh())
     yield store
     store.close()
+
+
+@pytest.fixture
+def world(store: Store) -> World:
+    """A place to deliver from, on each kind of database."""
+    return World(store)
+
+
+@pytest.fixture
+def sqlite_world(sqlite_store: Store) -> World:
+    """The same on SQLite only."""
+    return World(sqlite_store)
+
+
+@pytest.fixture
+def enrolment(store: Store) -> Enrolment:
+    """A list to join and to leave, on each kind of database."""
+    return enrolment_of(store)
 
 
 @pytest.fixture

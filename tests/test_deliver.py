@@ -25,23 +25,12 @@ from digest.model import (
     Outcome,
     Status,
 )
-from digest.store import Store, bounces, editions, facts, people
+from digest.store import bounces, editions, facts, people
 from digest.store.claims import Claimed
 from digest.store.schema import bounce, subscriber
 from tests.deliver_pieces import World, dead_relay, fate, refusal
 from tests.fakes import accepted
 from tests.store_pieces import DAY, NOW, count
-
-
-@pytest.fixture
-def world(store: Store) -> World:
-    return World(store)
-
-
-@pytest.fixture
-def sqlite_world(sqlite_store: Store) -> World:
-    return World(sqlite_store)
-
 
 # What the relay says
 

@@ -14,11 +14,6 @@ from digest.store import Store, Transaction
 from tests.deliver_pieces import World
 
 
-@pytest.fixture
-def world(store: Store) -> World:
-    return World(store)
-
-
 class Interrupted:
     """A way out that takes nothing before all that runs is told to end."""
 

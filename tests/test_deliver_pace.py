@@ -29,7 +29,7 @@ from digest.deliver.pace import (
 from digest.errors import StoreBusy
 from digest.model import Cadence, Envelope, Fate, MessageKind, OutboxState, Outcome, Status
 from digest.report import day_report
-from digest.store import Store, facts, outbox
+from digest.store import facts, outbox
 from digest.store.outbox import NewMessage
 from digest.store.schema import outbox as outbox_rows
 from digest.store.schema import pick
@@ -39,16 +39,6 @@ from tests.fakes import ScriptedTransport, accepted
 from tests.store_pieces import DAY, HOUR, NOW, add_person
 
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def world(store: Store) -> World:
-    return World(store)
-
-
-@pytest.fixture
-def sqlite_world(sqlite_store: Store) -> World:
-    return World(sqlite_store)
 
 
 def outcome(fate: Fate, code: int | None = 250, status: str | None = None) -> Outcome:

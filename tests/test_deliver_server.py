@@ -10,23 +10,12 @@ from digest.check.alarms import judge_sending
 from digest.deliver.pace import PATIENCE, DomainPace, ServerPatience, speaks_of_server
 from digest.deliver.pauses import paused_until
 from digest.model import Envelope, Fate, OutboxState, Outcome
-from digest.store import Store
 from tests.deliver_pieces import World, refusal
 from tests.fakes import accepted
 from tests.store_pieces import NOW
 
 FULL = refusal(452, "4.3.1", Fate.TEMPORARY)
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def world(store: Store) -> World:
-    return World(store)
-
-
-@pytest.fixture
-def sqlite_world(sqlite_store: Store) -> World:
-    return World(sqlite_store)
 
 
 def pause_of(world: World) -> timedelta | None:

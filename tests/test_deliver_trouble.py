@@ -30,17 +30,6 @@ from tests.deliver_pieces import World, refusal
 from tests.fakes import Crash, CrashingStore, ScriptedTransport, accepted
 from tests.store_pieces import DAY, HOUR, NOW, add_person
 
-
-@pytest.fixture
-def world(store: Store) -> World:
-    return World(store)
-
-
-@pytest.fixture
-def sqlite_world(sqlite_store: Store) -> World:
-    return World(sqlite_store)
-
-
 # Late, unwanted, unwritable
 
 

@@ -31,12 +31,6 @@ from tests.enrol_pieces import (
 )
 from tests.store_pieces import DAY, HOUR, NOW, count
 
-
-@pytest.fixture
-def enrolment(store: Store) -> Enrolment:
-    return enrolment_of(store)
-
-
 # Joining
 
 

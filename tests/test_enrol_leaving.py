@@ -20,18 +20,11 @@ from tests.enrol_pieces import (
     NOTHING,
     TOKENS,
     consents,
-    enrolment_of,
     link,
     person_of,
     questions,
 )
 from tests.store_pieces import DAY, HOUR, NOW, count, item_of, merge, paper
-
-
-@pytest.fixture
-def enrolment(store: Store) -> Enrolment:
-    return enrolment_of(store)
-
 
 # Leaving
 

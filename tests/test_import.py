@@ -24,11 +24,6 @@ from tests.enrol_pieces import DEFAULTS, consents, enrolment_of, person_of, wish
 from tests.store_pieces import NOW, count
 
 
-@pytest.fixture
-def enrolment(store: Store) -> Enrolment:
-    return enrolment_of(store)
-
-
 def read(text: str, name: str = "people.csv") -> list[Newcomer | tuple[int, str]]:
     return list(read_lines(StringIO(text, newline=""), name))
 

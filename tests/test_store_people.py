@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from digest.addresses import parse_address
 from digest.enrol import Choices, Enrolment
 from digest.model import InterestKind, Status
@@ -13,16 +11,9 @@ from tests.enrol_pieces import (
     ANN,
     CHOSEN,
     NOTHING,
-    enrolment_of,
     link,
 )
 from tests.store_pieces import HOUR, NOW, merge, paper
-
-
-@pytest.fixture
-def enrolment(store: Store) -> Enrolment:
-    return enrolment_of(store)
-
 
 # The people
 

@@ -1,6 +1,6 @@
 """Postfix as the relay: takes mail by SMTP, hands it to Dovecot, and bounces what Dovecot refuses.
 
-All in one folder, no line of it read from the system's own Postfix. Its four doors are those that
+All in one folder, no line of it read from the system's own Postfix. Its five doors are those that
 relays have: see Postfix.ports. Nothing can leave the machine.
 """
 
@@ -71,6 +71,8 @@ _DOORS = """\
     -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
 127.0.0.1:{tls} inet n - n - - smtpd
     -o smtpd_tls_wrappermode=yes
+127.0.0.1:{strict} inet n - n - - smtpd
+    -o smtpd_tls_security_level=encrypt
 127.0.0.1:{narrow} inet n - n - - smtpd
     -o smtpd_client_connection_count_limit=2
     -o smtpd_client_event_limit_exceptions=
@@ -114,8 +116,8 @@ class Postfix:
         need_root()
         program = need_program("postfix", package="postfix")
         #: by name: "relay" for all of this machine, "login" for who logs in, "tls" encrypted from
-        #: the first byte, "narrow" for two connections at once
-        self.ports = {name: free_port() for name in ("relay", "login", "tls", "narrow")}
+        #: the first byte, "strict" for nobody who does not encrypt, "narrow" for two connections
+        self.ports = {name: free_port() for name in ("relay", "login", "tls", "strict", "narrow")}
         self._log = folder / "maillog"
         for part in ("etc", "spool", "data"):
             (folder / part).mkdir(parents=True)

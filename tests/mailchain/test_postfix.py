@@ -146,6 +146,18 @@ def test_without_the_right_password_nothing_is_sent(
     assert chain.dovecot.letters(READERS[0]) == []
 
 
+def test_a_relay_that_wants_encryption_gets_nothing_without_it(
+    postfix: Relay, chain: Chain
+) -> None:
+    letters = mixed(3, [READERS[0]])
+
+    run = postfix.send(letters, port=chain.postfix.ports["strict"], security="none")
+
+    assert "refuses us as a sender: 530" in str(run.error)
+    assert run.with_fate(Fate.TEMPORARY) == run.taken
+    assert chain.dovecot.letters(READERS[0]) == []
+
+
 def test_a_message_over_the_relay_s_limit_is_refused_and_the_next_one_goes(postfix: Relay) -> None:
     letters = mixed(3, [READERS[0]])
     letters[1] = replace(letters[1], content=letters[1].content + b"x" * 70 * 200_000)
