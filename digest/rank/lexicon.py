@@ -136,8 +136,11 @@ def strongest(vector: WordVector, count: int) -> WordVector:
     """A vector without all but its `count` heaviest words, brought back to length 1."""
     if vector.ids.size <= count:
         return vector
-    kept = np.sort(np.argsort(-vector.weights, kind="stable")[:count])
-    return _normalise(vector.ids[kept], vector.weights[kept])
+    bar = np.partition(vector.weights, -count)[-count]
+    is_kept = vector.weights > bar
+    equals = np.flatnonzero(vector.weights == bar)
+    is_kept[equals[: count - np.count_nonzero(is_kept)]] = True
+    return _normalise(vector.ids[is_kept], vector.weights[is_kept])
 
 
 def _normalise(ids: Ids, weights: Floats) -> WordVector:
