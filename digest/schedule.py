@@ -76,7 +76,9 @@ def run_daemon(app: App, roles: Collection[str]) -> None:
         scheduler = _scheduler(app, roles, stop)
         scheduler.start()
         log.info("digest is running: %s", ", ".join(roles))
-        stop.wait()
+        # not one wait without end: a signal that comes just before it begins would not end it
+        while not stop.wait(_LOOK_AGAIN_S):
+            pass
         log.info("stopping: finishing what is in flight")
         _finish(scheduler)
         _give_back(app)
