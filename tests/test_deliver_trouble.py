@@ -156,12 +156,13 @@ def test_stopping_gives_back_what_was_not_sent_yet(world: World) -> None:
 
 
 def test_no_more_is_held_than_can_leave_before_the_lease_ends() -> None:
-    assert DeliveryRules(resend=True).claims_max == 8 * GROUP
-    assert DeliveryRules(resend=False).claims_max == 2 * GROUP
+    fast, careful = DeliveryRules(resend=True), DeliveryRules(resend=False)
+    assert (fast.claims_max, fast.at_hand) == (4 * GROUP, 8 * GROUP)
+    assert (careful.claims_max, careful.at_hand) == (2 * GROUP, GROUP)
     for rate in (1, 2, 5, 60, 100_000):
-        held = DeliveryRules(resend=True, rate_per_minute=rate).claims_max
-        assert 1 <= held <= 8 * GROUP
-        assert held / rate <= LEASE / timedelta(minutes=1)
+        slow = DeliveryRules(resend=True, rate_per_minute=rate)
+        assert 1 <= slow.claims_max <= 4 * GROUP
+        assert (slow.claims_max + slow.at_hand) / rate <= LEASE / timedelta(minutes=1)
 
 
 def test_messages_keep_the_pace_that_the_operator_set(sqlite_world: World) -> None:

@@ -43,10 +43,21 @@ class DeliveryRules:
         Many, for a claim costs much the same however many it takes. But what is claimed when a
         sender dies is held with what was on the wire, where that is held.
         """
-        most = 8 * self.group if self.resend else 2 * self.group
+        most = 4 * self.group if self.resend else 2 * self.group
         if not self.rate_per_minute:
             return most
         return max(1, min(most, self.rate_per_minute * self.lease // timedelta(minutes=2)))
+
+    @property
+    def at_hand(self) -> int:
+        """More rows are claimed when no more than so many are here and not begun.
+
+        Enough to have something to make while connections open or wait for answers; few where a
+        rate leaves time, and where what is claimed when a sender dies is held.
+        """
+        if self.rate_per_minute or not self.resend:
+            return self.claims_max // 2
+        return 2 * self.claims_max
 
 
 @dataclass(slots=True)

@@ -231,8 +231,8 @@ class Run:
 
     def _wants_more(self) -> bool:
         """Whether to claim, so that the next messages are here when they are asked for."""
-        low = self._rules.claims_max // 2
-        return len(self._ready) <= low and not (self._is_dry or self._is_over)
+        has_few = len(self._ready) <= self._rules.at_hand
+        return has_few and not (self._is_dry or self._is_over)
 
     def _wake(self, books: asyncio.Task[None]) -> None:
         self._news.set()

@@ -142,7 +142,7 @@ class EditionReader:
 
     def _lines(self, tx: Connection, asked: dict[str, Any]) -> dict[int, Lists]:
         """The picks of editions in their order."""
-        rows = tx.execute(_LINES, asked).cursor.fetchall()
+        rows = tx.execute(_LINES, asked).all()
         self._learn_wordings(tx, {row[3] for row in rows})
         whys, seen, learn_why, learn_seen = (
             self._whys,
