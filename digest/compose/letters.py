@@ -140,7 +140,13 @@ class LetterWriter:
 
     def _share(self, seen: Seen, section: Section, level: int, shape: tuple[bool, ...]) -> Shared:
         """The one Shared of all items that look like this one."""
-        wording = seen.wording
+        wording, trend = seen.wording, seen.trend
+        rise = None if trend is None else (trend.lead, trend.subject)
+        numbers = seen.votes, seen.comments, seen.stars
+        key = (wording.key, wording.title, section, level, shape, rise, numbers)
+        known = self._shared.get(key)
+        if known is not None and known.wording == wording:
+            return known
         shared = Shared(
             wording=wording,
             section=section,
@@ -150,11 +156,6 @@ class LetterWriter:
             shape=shape,
             fact=fact_view(seen),
         )
-        numbers = seen.comments, seen.stars
-        key = (wording.key, wording.title, section, level, shape, shared.fact, numbers)
-        known = self._shared.get(key)
-        if known is not None and known.wording == wording:
-            return known
         self._shared.put(key, shared)
         return shared
 

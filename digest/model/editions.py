@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -168,24 +169,32 @@ class Edition:
             email=self.email,
             made_at=self.made_at,
             local_on=self.local_on,
-            items=tuple(map(_line, self.entries)),
-            rising=tuple(map(_line, self.rising)),
+            items=_lines(self.entries),
+            rising=_lines(self.rising),
             considered=self.considered,
             interests=self.interests,
             note=self.note,
         )
 
 
-def _line(entry: Entry) -> Line:
-    own, trend = entry.pick.reasons, None
-    # it stands last
-    if own and own[-1].kind is ReasonKind.TREND:
-        own, trend = own[:-1], own[-1]
-    seen = Seen(
-        wording=entry.wording,
-        trend=trend,
-        votes=entry.votes,
-        comments=entry.comments,
-        stars=entry.stars,
-    )
-    return Line(entry.pick.position, Why(reasons=own), seen)
+def _lines(entries: Sequence[Entry]) -> tuple[Line, ...]:
+    """The entries of a list; equal reasons are told once."""
+    whys: dict[tuple[Reason, ...], Why] = {}
+    lines = []
+    for entry in entries:
+        own, trend = entry.pick.reasons, None
+        # it stands last
+        if own and own[-1].kind is ReasonKind.TREND:
+            own, trend = own[:-1], own[-1]
+        why = whys.get(own)
+        if why is None:
+            why = whys[own] = Why(reasons=own)
+        seen = Seen(
+            wording=entry.wording,
+            trend=trend,
+            votes=entry.votes,
+            comments=entry.comments,
+            stars=entry.stars,
+        )
+        lines.append(Line(entry.pick.position, why, seen))
+    return tuple(lines)
