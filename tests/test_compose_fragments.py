@@ -178,6 +178,7 @@ def test_an_operator_s_templates_are_assembled_too(
         ("_item.html", '<td class="item" align="left">', '<td class="item" align="left">{{ loop.index }} '),
         ("_item.html", '<p class="links">', '<p class="links" title="{{ item.why }}">'),
         ("_item.txt", "Why: ", "Why {{ items | length }}: "),
+        ("_item.txt", "Why: ", "Why on {{ page.on }}: "),
         ("_item.html", "{{ item.more_url }}", "{{ item.more_url | upper }}"),
         ("edition.html", "{% for item in items %}", "{% for item in items | reverse %}"),
         ("edition.txt", "{% for item in rising %}", "{% for item in items %}"),

@@ -82,7 +82,10 @@ def _trial_letters() -> list[Letter]:
     rising = tuple(_trial_item(Section.RISING, n) for n in range(1, 4))
     return [
         _trial_letter(picks, rising, note="", left_out=0),
-        _trial_letter(picks[1:2], (), note="“A” & 'b' < \"c\"\u00a0= 100%", left_out=2),
+        # the same items on another day
+        _trial_letter(
+            picks[1:2], (), note="“A” & 'b' < \"c\"\u00a0= 100%", left_out=2, on=date(2026, 3, 13)
+        ),
         _trial_letter((), rising[:1], note="", left_out=0),
         _trial_letter((), (), note="Nothing", left_out=0),
     ]
@@ -121,10 +124,15 @@ def _trial_item(section: Section, number: int) -> Placed:
 
 
 def _trial_letter(
-    items: tuple[Placed, ...], rising: tuple[Placed, ...], *, note: str, left_out: int
+    items: tuple[Placed, ...],
+    rising: tuple[Placed, ...],
+    *,
+    note: str,
+    left_out: int,
+    on: date = date(2026, 3, 12),
 ) -> Letter:
     return Letter(
-        on=date(2026, 3, 12),
+        on=on,
         subject="A & B < \"C\" 'D': 2 papers for Thursday",
         summary="4 of 12 papers, picked for <you> & 'yours' " * 3,
         preheader="One & \"two\" · 'three'",

@@ -192,7 +192,9 @@ class Run:
 
     def _could_make(self) -> bool:
         """Whether messages could be made before they are asked for; a pace leaves time enough."""
-        return self._makes_ahead and bool(self._ready) and self._ready[-1].made is None
+        has_unmade = bool(self._ready) and self._ready[-1].made is None
+        ends = self._stop() or self._patience.last_straw is not None
+        return self._makes_ahead and has_unmade and not ends
 
     def _make_next(self, count: int) -> None:
         """Make the next messages that are not made."""
