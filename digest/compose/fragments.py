@@ -55,7 +55,6 @@ _FRAMES_MAX = 128
 _SLOTS = ("position", "more", "less", "why")
 _REASON_SLOTS = tuple(f"{part}{n}" for n in range(REASONS_MAX) for part in ("lead", "subject"))
 _PLACES = {name: at for at, name in enumerate((*_SLOTS, *_REASON_SLOTS))}
-#: between reasons and at the ends of lines of them
 #: a frame is rendered with that many items of a list, to see what stands between them
 _PROBES = 2
 

@@ -71,7 +71,7 @@ def add_messages(tx: Connection, messages: Sequence[NewMessage], *, now: datetim
             m.detail,
         )
         # as they are claimed, see claims.py: those that leave together stand together, and a claim
-        # touches a tenth of the pages
+        # touches a sixth of the pages
         for m in sorted(messages, key=attrgetter("message_id"))
     ]
     insert_tuples(tx, _COLUMNS, rows)
