@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from digest.deliver import DeliveryRules
-from digest.deliver.desk import Answer, Desk
+from digest.deliver.desk import Desk
 from digest.deliver.pace import GIVE_UP_AFTER
-from digest.deliver.verdict import decide, failure_of
+from digest.deliver.verdict import Answer, decide, failure_of
 from digest.mail import TransportOptions, build_transport
 from digest.model import (
     BounceKind,

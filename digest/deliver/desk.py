@@ -11,16 +11,16 @@ import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
 
 from digest.clock import uptime_s
 from digest.counting import Case, note_failure
 from digest.deliver.pace import next_midnight, warm_up_allowance
 from digest.deliver.rules import DeliveryRules
+from digest.deliver.verdict import Answer
 from digest.model import Envelope, Failure, OutboxState, Sheet
 from digest.store import Transaction, allowance, claims, people
 from digest.store import editions as shelf
-from digest.store.claims import Claimed, Settlement
+from digest.store.claims import Claimed
 from digest.store.frozen import EditionReader
 
 log = logging.getLogger(__name__)
@@ -32,15 +32,6 @@ _RENEWALS = 3
 #: one part in so many of what a day's warm-up leaves is claimed before we look again, since other
 #: processes send too: at the end they may come to one message each too many
 _SHARE = 4
-
-
-class Answer(NamedTuple):
-    """What became of a message, to be written down."""
-
-    row: Claimed
-    settlement: Settlement
-    #: what a refusal says of the reader; None: nothing
-    failure: Failure | None = None
 
 
 @dataclass(slots=True, kw_only=True)

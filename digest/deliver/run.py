@@ -9,7 +9,6 @@ network goes on. Statements there would fight this thread for the interpreter at
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,20 +17,18 @@ from itertools import islice
 from typing import TypeVar
 
 from digest.clock import Clock, uptime_s
-from digest.deliver.desk import Answer, Desk, Held
+from digest.deliver.desk import Desk, Held
 from digest.deliver.making import MessageMaker
 from digest.deliver.pace import DomainPace, ServerPatience, domain_of
 from digest.deliver.rules import DeliveryReport, DeliveryRules, Progress
-from digest.deliver.verdict import decide, failure_of, later, refuse_late, words_of
-from digest.errors import BadAddress, BadInput, RelayBusy, TemplateError
-from digest.mail import Transport, refuse_recipient
+from digest.deliver.verdict import Answer, answer_of, words_of
+from digest.errors import RelayBusy
+from digest.mail import Transport
 from digest.model import Envelope, OutboxState, Outcome
 from digest.store import Store
 from digest.store.claims import Settlement
 
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 #: an outcome is written down that soon, in seconds, even if no group comes together
 _SETTLE_WITHIN_S = 0.2
@@ -144,16 +141,10 @@ class Run:
             await self._room.wait()
 
     def _learn(self, outcome: Outcome) -> None:
-        held = self._on_the_wire.pop(outcome.outbox_id)
+        row, now = self._on_the_wire.pop(outcome.outbox_id).row, self._clock.now()
         self._patience.hear(outcome)
-        self._pace.hear(domain_of(held.row.email), outcome, self._clock.now())
-        self._note(self._answer(held, outcome))
-
-    def _answer(self, held: Held, outcome: Outcome) -> Answer:
-        """What becomes of a message by what was said to it."""
-        settlement = decide(outcome, held.row, self._clock.now(), resend=self._rules.resend)
-        failure = failure_of(outcome, settlement)
-        return Answer(row=held.row, settlement=settlement, failure=failure)
+        self._pace.hear(domain_of(row.email), outcome, now)
+        self._note(answer_of(outcome, row, now, resend=self._rules.resend))
 
     def _may_leave(self, envelope: Envelope) -> bool:
         self._is_quiet = False
@@ -199,29 +190,7 @@ class Run:
     def _make_next(self, count: int) -> None:
         """Make the next messages that are not made."""
         together = list(islice((one for one in self._ready if one.made is None), count))
-        try:
-            self._maker.prepare([one.sheet for one in together if one.sheet is not None])
-        except TemplateError as error:
-            # whose message it spoils is found out with that message
-            log.warning("messages are made one by one: %s", error)
-        for one in together:
-            one.made = self._make(one)
-
-    def _make(self, held: Held) -> Envelope | Answer:
-        """Make the message of a row, or tell how it ends when there can be none."""
-        row, now = held.row, self._clock.now()
-        try:
-            refuse_late(row, now, warm_up_from=self._rules.warm_up_from)
-            return self._maker.make(row, held.sheet)
-        except BadAddress as error:
-            # as a transport would say it
-            return self._answer(held, refuse_recipient(row.id, str(error)))
-        except BadInput as error:
-            ended = Settlement(id=row.id, state=OutboxState.FAILED, reason=str(error))
-        except TemplateError as error:
-            # the operator's to mend; it was never on the wire, and others may still go
-            ended = later(row, now, reason=f"template: {error}")
-        return Answer(row=row, settlement=ended)
+        self._maker.make(together, self._clock.now())
 
     def _note(self, answer: Answer) -> None:
         if not self._answers:

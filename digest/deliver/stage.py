@@ -44,7 +44,7 @@ class Deliverer:
         self._rules = rules
         self._clock = clock
         self._desk = Desk(rules, owner)
-        self._maker = MessageMaker(composer, signer)
+        self._maker = MessageMaker(composer, signer, rules)
         # kept from one run to the next, which may be seconds later
         self._pace = DomainPace(rules.domain_rate_per_minute)
 

@@ -6,6 +6,7 @@ Called by run.py for every answer, and for rows before they leave.
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from digest.bounce import is_telling, is_vague, judge, names_no_address
 from digest.deliver.pace import GIVE_UP_AFTER, too_late_at
@@ -24,6 +25,21 @@ _LOST = "the relay's answer was lost"
 _OUR_OWN = ("5.1.7", "5.1.8")
 #: the subjects of status codes that speak of a reader: address, mailbox, and the way there
 _READER_SUBJECTS = "124"
+
+
+class Answer(NamedTuple):
+    """What became of a message, to be written down."""
+
+    row: Claimed
+    settlement: Settlement
+    #: what a refusal says of the reader; None: nothing
+    failure: Failure | None = None
+
+
+def answer_of(outcome: Outcome, row: Claimed, now: datetime, *, resend: bool) -> Answer:
+    """What becomes of a message, and is held against its reader, by what was said to it."""
+    settlement = decide(outcome, row, now, resend=resend)
+    return Answer(row=row, settlement=settlement, failure=failure_of(outcome, settlement))
 
 
 def decide(outcome: Outcome, row: Claimed, now: datetime, *, resend: bool) -> Settlement:
