@@ -11,6 +11,7 @@
     ├── StoreError                 the database refused
     │   ├── StoreBusy              another process holds what we need
     │   ├── StoreFull              disk full or read-only
+    │   ├── StoreDamaged           what was stored cannot be read back
     │   └── StoreVersion           the schema is newer or older than this program
     ├── TemplateError              a template cannot be rendered; names file and line
     ├── ModelError                 the embedding model cannot be used, or not be fetched
@@ -101,6 +102,10 @@ class StoreBusy(StoreError):
 
 class StoreFull(StoreError):
     """The disk is full or read-only; nothing of the transaction was kept."""
+
+
+class StoreDamaged(StoreError):
+    """Something that was stored is not what was written; its cause tells what is wrong with it."""
 
 
 class StoreVersion(StoreError):

@@ -12,7 +12,6 @@ from digest.compose.composer import Composer
 from digest.deliver import GROUP, LEASE, DeliveryRules
 from digest.deliver.pace import GIVE_UP_AFTER
 from digest.errors import StoreFull, TemplateError
-from digest.mail.base import MayLeave, Report, Take, always
 from digest.model import (
     Edition,
     Envelope,
@@ -20,7 +19,6 @@ from digest.model import (
     MessageKind,
     OutboxState,
     Outcome,
-    Sheet,
     Status,
 )
 from digest.store import Store, editions, outbox, people
@@ -278,35 +276,3 @@ def test_dying_while_a_message_is_on_the_wire_doubles_that_one_at_most(world: Wo
     assert len(second.taken) == 5
     doubled = [e for e in second.taken if e in first.taken]
     assert {e.outbox_id for e in doubled} == {1, 2, 3}, "the same bytes, so they can be told"
-
-
-class Lagging:
-    """Takes everything, and answers when twelve more have been taken."""
-
-    async def run(self, take: Take, report: Report, may_leave: MayLeave = always) -> None:
-        away: list[Envelope] = []
-        try:
-            while (envelope := await take()) is not None:
-                away.append(envelope)
-                if len(away) > 12:
-                    await report([accepted(away.pop(0))])
-        finally:
-            await report([accepted(envelope) for envelope in away])
-
-
-def test_a_mistake_of_ours_in_one_message_leaves_no_other_in_doubt(sqlite_world: World) -> None:
-    class Mistaken(Composer):
-        def edition(self, sheet: Sheet, *, outbox_id: int, message_id: str) -> Envelope:
-            if sheet.email.startswith("mistake"):
-                raise ZeroDivisionError
-            return super().edition(sheet, outbox_id=outbox_id, message_id=message_id)
-
-    world = sqlite_world
-    world.queue_editions(30)
-    world.queue_editions(1, name="mistake")
-
-    with pytest.raises(ZeroDivisionError):
-        world.deliverer(composer=Mistaken, resend=False).deliver(Lagging())
-
-    assert set(world.states()) <= {"sent", "queued"}
-    assert world.states()["queued"] >= 1

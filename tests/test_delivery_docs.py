@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
 from digest import edition
+from digest.compose.composer import Composer
+from digest.compose.links import Links
 from digest.deliver import GROUP, LEASE, DeliveryRules, pauses, verdict
-from digest.model import Fate, MessageKind, OutboxState, Outcome, Status
+from digest.deliver.desk import Held
+from digest.deliver.making import MessageMaker
+from digest.errors import StoreDamaged, TemplateError
+from digest.model import Fate, MessageKind, OutboxState, Outcome, Sheet, Status
 from digest.store import Store, claims, people
 from digest.store.schema import outbox as rows
-from tests.deliver_pieces import World
+from tests.deliver_pieces import TEMPLATES, World
+from tests.mail_pieces import SITE, TOKENS
 from tests.outbox_pieces import claim
 from tests.paths import REPO
 from tests.store_pieces import NOW
@@ -69,6 +76,21 @@ def test_every_reason_of_a_settlement_is_told(
 )
 def test_the_reasons_of_what_was_not_tried_are_told(reason: str) -> None:
     assert is_told(reason)
+
+
+@pytest.mark.parametrize("kind", [TemplateError, StoreDamaged, ZeroDivisionError])
+def test_the_reasons_of_what_could_not_be_made_are_told(kind: type[Exception]) -> None:
+    class Spoilt(Composer):
+        def prepare(self, sheets: Sequence[Sheet]) -> None:
+            raise kind("its edition cannot be read back")
+
+    row = claimed(1)
+    held = Held(row=row, sheet=None, good_until=0)
+    composer = Spoilt(SITE, Links(SITE.url, TOKENS), TEMPLATES)
+    MessageMaker(composer, None, DeliveryRules(resend=True)).make([held], NOW)
+
+    assert isinstance(held.made, verdict.Answer)
+    assert is_told(str(held.made.settlement.reason))
 
 
 @pytest.mark.parametrize("reason", [edition._MISSED, edition._NOTHING, edition._PAUSED])

@@ -17,6 +17,7 @@ from digest.counting import Case, note_failure
 from digest.deliver.pace import next_midnight, warm_up_allowance
 from digest.deliver.rules import DeliveryRules
 from digest.deliver.verdict import Answer
+from digest.errors import StoreDamaged
 from digest.model import Envelope, Failure, OutboxState, Sheet
 from digest.store import Transaction, allowance, claims, people
 from digest.store import editions as shelf
@@ -39,8 +40,8 @@ class Held:
     """A claimed message in this process's hands."""
 
     row: Claimed
-    #: what it tells; None for other mails than editions
-    sheet: Sheet | None
+    #: what it tells, or why that cannot be read; None for other mails than editions
+    sheet: Sheet | StoreDamaged | None
     #: not to be put on the wire after that, by uptime_s
     good_until: float
     #: the message, or how it ends without one; None until it is made
@@ -92,7 +93,7 @@ class Desk:
         limit = self._allowed(tx, limit, now)
         rows = claims.claim(tx, owner=self._owner, now=now, limit=limit, lease=self._rules.lease)
         self._left -= len(rows)
-        sheets = self._reader.sheets(tx, [r.edition_id for r in rows if r.edition_id is not None])
+        sheets = self._reader.each(tx, [r.edition_id for r in rows if r.edition_id is not None])
         return [
             Held(row=row, sheet=sheets.get(row.edition_id or 0), good_until=until) for row in rows
         ]

@@ -41,10 +41,11 @@ class Deliverer:
         signer: DkimSigner | None = None,
     ) -> None:
         self._store = store
+        self._composer = composer
+        self._signer = signer
         self._rules = rules
         self._clock = clock
         self._desk = Desk(rules, owner)
-        self._maker = MessageMaker(composer, signer, rules)
         # kept from one run to the next, which may be seconds later
         self._pace = DomainPace(rules.domain_rate_per_minute)
 
@@ -67,7 +68,7 @@ class Deliverer:
         run = Run(
             self._store,
             self._desk,
-            self._maker,
+            MessageMaker(self._composer, self._signer, self._rules),
             self._rules,
             pace=self._pace,
             clock=self._clock,

@@ -6,11 +6,12 @@ Called by run.py for every answer, and for rows before they leave.
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from traceback import walk_tb
 from typing import NamedTuple
 
 from digest.bounce import is_telling, is_vague, judge, names_no_address
 from digest.deliver.pace import GIVE_UP_AFTER, too_late_at
-from digest.errors import BadInput
+from digest.errors import BadInput, StoreDamaged, TemplateError
 from digest.model import BounceKind, Failure, Fate, OutboxState, Outcome
 from digest.store.claims import Claimed, Settlement
 
@@ -83,6 +84,19 @@ def later(row: Claimed, now: datetime, *, reason: str, answer: str | None = None
         answer=answer,
         not_before=now + pause,
     )
+
+
+def why_spoilt(error: Exception) -> str:
+    """Why a message could not be made, in words that are the same for all that fail likewise."""
+    match error:
+        case TemplateError():
+            return f"template: {error}"
+        case StoreDamaged():
+            return f"damaged: {error}"
+    # the innermost place of ours; what templates are compiled to has no name
+    frames = [(str(f.f_globals.get("__name__")), n) for f, n in walk_tb(error.__traceback__)]
+    module, line = [place for place in frames if place[0].startswith("digest.")][-1]
+    return f"mistake: {type(error).__name__} at {module}:{line}"
 
 
 def refuse_late(row: Claimed, now: datetime, *, warm_up_from: date | None) -> None:

@@ -13,7 +13,9 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Row, Select, Text, bindparam, cast, select
+from sqlalchemy.exc import OperationalError
 
+from digest.errors import StoreDamaged
 from digest.model import (
     Edition,
     Entry,
@@ -44,6 +46,11 @@ _KINDS = {kind.value: kind for kind in ReasonKind}
 _BETWEEN, _BEHIND = '"],["', '"]],'
 #: how the second begins when it tells how the item trends: behind other reasons, and alone
 _TREND = ('trend"', '[[["trend"')
+
+#: what reading raises when something stored is no JSON, lacks a part, or is no date
+_DAMAGE = (ValueError, TypeError, LookupError, AttributeError)
+#: SQLite's words when a text is none
+_NO_TEXT = "could not decode"
 
 # built once: building a statement costs more than running it
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -123,6 +130,20 @@ class EditionReader:
                     note=note,
                 )
         return found
+
+    def each(self, tx: Connection, ids: Sequence[int]) -> Mapping[int, Sheet | StoreDamaged]:
+        """The same, and in the place of one that cannot be read back what is wrong with it."""
+        try:
+            return self.sheets(tx, ids)
+        except (*_DAMAGE, OperationalError) as error:
+            if isinstance(error, OperationalError) and _NO_TEXT not in str(error.orig).lower():
+                raise
+            if len(ids) == 1:
+                damaged = StoreDamaged("its edition cannot be read back")
+                damaged.__cause__ = error
+                return {ids[0]: damaged}
+        # which one it is shows when each is read alone
+        return {id_: found for one in ids for id_, found in self.each(tx, [one]).items()}
 
     def editions(self, tx: Connection, ids: Sequence[int]) -> dict[int, Edition]:
         """Whole editions, by id in the order asked; those that are gone are left out."""
