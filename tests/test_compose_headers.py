@@ -112,3 +112,32 @@ def test_a_list_id_has_a_phrase_and_an_identifier() -> None:
     line = headers.list_id_line("Trending Papers", "digest.example.org")
 
     assert line == b"List-Id: Trending Papers <digest.example.org>\r\n"
+
+
+@pytest.mark.parametrize(
+    ("address", "link"),
+    [
+        ("ops@example.org", "mailto:ops@example.org"),
+        ("ops+digest@bücher.example", "mailto:ops+digest@xn--bcher-kva.example"),
+        ("who?cc=all@example.org", "mailto:who%3Fcc=all@example.org"),
+        ("a%b&c@example.org", "mailto:a%25b%26c@example.org"),
+        ('"ada l"@example.org', "mailto:%22ada%20l%22@example.org"),
+    ],
+)
+def test_an_address_in_a_link_cannot_end_it_or_ask_for_more(address: str, link: str) -> None:
+    assert headers.mailto(address) == link
+
+
+@pytest.mark.parametrize(
+    ("domain", "sender"),
+    [
+        ("example.org", "example-org"),
+        ("trending-papers.research.example.org", "trending-papers"),
+        ("digest-papers1.example.org", "digest-papers1"),
+        ("t.co", "t-co-digest"),
+        ("a.org", "a-org"),
+    ],
+)
+def test_the_sender_of_complaints_has_the_length_that_gmail_takes(domain: str, sender: str) -> None:
+    assert headers.feedback_sender(domain) == sender
+    assert 5 <= len(sender) <= 15

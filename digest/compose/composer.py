@@ -204,14 +204,14 @@ class Composer:
     def _list_lines(self) -> bytes:
         """What every edition says of the list it belongs to (RFC 2369, RFC 2919)."""
         owner = self._site.operator_email or self._site.reply_to or self._site.from_address
-        owner = headers.ascii_domain(owner)
+        owner = headers.mailto(owner)
         return b"".join(
             (
                 headers.list_id_line(self._site.name, f"digest.{self._from_domain}"),
                 headers.raw_line(
-                    "List-Help", f"<{self._links.home}/>, <mailto:{owner}?subject=help>"
+                    "List-Help", f"<{self._links.home}/>, <{owner}?subject=help>"
                 ),
-                headers.raw_line("List-Owner", f"<mailto:{owner}>"),
+                headers.raw_line("List-Owner", f"<{owner}>"),
                 headers.raw_line("List-Post", "NO"),
                 headers.raw_line("Precedence", "bulk"),
             )
@@ -230,5 +230,5 @@ class Composer:
         """What all editions of a day say."""
         archive = headers.raw_line("List-Archive", f"<{self._links.day(on)}>")
         # Gmail groups complaints by it; the same for all readers of a day
-        sender = self._from_domain.replace(".", "-")
+        sender = headers.feedback_sender(self._from_domain)
         return archive + headers.raw_line("Feedback-ID", f"{on:%Y%m%d}:edition:digest:{sender}")
