@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import quopri
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,6 +100,63 @@ def test_a_complaint_is_matched_by_what_the_provider_left_in_it() -> None:
     assert whole.bounce_tokens == (BOUNCE,)
     assert redacted.bounce_tokens == ()
     assert redacted.failures[0].addresses == (READER,)
+
+
+def encode_part(raw: bytes, kind: bytes, encoding: bytes) -> bytes:
+    """The same message with its part of that type encoded."""
+    head, _, rest = raw.partition(b"\nContent-Type: " + kind)
+    params, _, rest = rest.partition(b"\n\n")
+    said, boundary, end = rest.partition(b"\n--")
+    coded = base64.encodebytes(said) if encoding == b"base64" else quopri.encodestring(said)
+    header = b"\nContent-Type: %s%s\nContent-Transfer-Encoding: %s\n\n" % (kind, params, encoding)
+    return head + header + coded + boundary + end
+
+
+@pytest.mark.parametrize("encoding", [b"base64", b"quoted-printable"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("complaint", b"message/rfc822"),
+        ("complaint", b"message/feedback-report"),
+        ("not_spam", b"message/feedback-report"),
+        ("postfix_unknown_user", b"message/delivery-status"),
+        ("postfix_unknown_user", b"text/rfc822-headers"),
+    ],
+)
+def test_a_part_that_must_not_be_encoded_and_is_says_the_same(
+    name: str, kind: bytes, encoding: bytes
+) -> None:
+    # without what else would tell the message
+    raw = sample(name).replace(b"Delivered-To: bounce+" + BOUNCE.encode(), b"Delivered-To: bounce")
+
+    coded = encode_part(raw, kind, encoding)
+
+    assert coded != raw and kind in raw
+    assert read_report(coded) == read_report(raw)
+
+
+def test_a_part_that_says_it_is_encoded_and_is_not_is_read_as_it_stands() -> None:
+    raw = sample("postfix_unknown_user")
+    kind = b"Content-Type: message/delivery-status"
+
+    told = raw.replace(kind, kind + b"\nContent-Transfer-Encoding: base64")
+
+    assert told != raw
+    assert read_report(told) == read_report(raw)
+
+
+def test_an_encoded_part_that_was_cut_off_is_read_as_far_as_it_goes() -> None:
+    coded = encode_part(sample("complaint"), b"message/rfc822", b"base64")
+    end = coded.index(b"\n--", coded.index(b"base64"))
+
+    for missing in (1, 2, 3):
+        assert read_report(coded[: end - missing]).bounce_tokens == (BOUNCE,)
+
+
+def test_a_reader_with_a_quoted_name_is_known_in_a_report() -> None:
+    raw = sample("postfix_unknown_user", reader='"ada \\"l\\""@example.net')
+
+    assert read_report(raw).failures[0].addresses == ('"ada \\"l\\""@example.net',)
 
 
 def test_only_the_addressee_can_be_a_request_to_unsubscribe() -> None:

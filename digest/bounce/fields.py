@@ -11,7 +11,7 @@ from email import message_from_bytes
 from email.message import Message
 
 from digest.bounce.body import report_text
-from digest.bounce.mime import header_items
+from digest.bounce.mime import decoded, header_items
 from digest.bounce.verdict import (
     best_status,
     find_status,
@@ -27,7 +27,9 @@ _FEEDBACK_TYPE = "message/feedback-report"
 #: recipients of one report that are looked at
 _RECIPIENTS_MAX = 50
 DIAGNOSTIC_MAX = 1_000
-_ADDRESS = re.compile(r"<?([^\s<>;,\"()]{1,64}@[^\s<>;,\"()]{1,255}?)[>.,]{0,3}(?:\s|$)")
+_ADDRESS = re.compile(
+    r"""<?((?:[^\s<>;,"()]{1,64}|"(?:[^"\\]|\\.){1,62}")@[^\s<>;,"()]{1,255}?)[>.,]{0,3}(?:\s|$)"""
+)
 _STATUS_FIELD = re.compile(r"^\s*([245]\.\d{1,3}\.\d{1,3})(?!\d)")
 _BETWEEN = re.compile(rb"\n[ \t]*\n")
 _CODE = re.compile(r"\b([45]\d\d)\b")
@@ -80,7 +82,12 @@ def _first_part(message: Message, types: tuple[str, ...]) -> Message | None:
 
 
 def _blocks(part: Message) -> Iterator[dict[str, str]]:
-    """The groups of fields in a part, one after the other."""
+    """The groups of fields in a part, one after the other: as it stands, then decoded."""
+    yield from filter(None, _plain_blocks(part))
+    yield from filter(None, _split(decoded(part)))
+
+
+def _plain_blocks(part: Message) -> Iterator[dict[str, str]]:
     payload = part.get_payload()
     for piece in payload if isinstance(payload, list) else [part]:
         if not isinstance(piece, Message):
@@ -89,9 +96,13 @@ def _blocks(part: Message) -> Iterator[dict[str, str]]:
             yield _fields(piece)
         # the standard library takes only message/delivery-status apart to the end
         rest = piece.get_payload(decode=True)
-        for block in _BETWEEN.split(rest) if isinstance(rest, bytes) else ():
-            if block.strip():
-                yield _fields(message_from_bytes(block.lstrip(b"\n")))
+        yield from _split(rest if isinstance(rest, bytes) else b"")
+
+
+def _split(text: bytes) -> Iterator[dict[str, str]]:
+    for block in _BETWEEN.split(text):
+        if block.strip():
+            yield _fields(message_from_bytes(block.lstrip(b"\n")))
 
 
 def _fields(piece: Message) -> dict[str, str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from binascii import a2b_base64, a2b_qp
+from collections.abc import Callable, Iterator
 from email import message_from_bytes
 from email.errors import MessageError
 from email.header import decode_header, make_header
@@ -77,6 +78,36 @@ def own_parts(message: Message) -> Iterator[Message]:
         for part in message.get_payload():
             if isinstance(part, Message):
                 yield from own_parts(part)
+
+
+def decoded(part: Message) -> bytes:
+    """What an encoded part says, tamed; empty when it is not encoded.
+
+    A message within a message must not be encoded (RFC 2046 §5.2.1), and by some servers it is;
+    the standard library leaves such a one as it stands.
+    """
+    decode = _DECODERS.get(header(part, "content-transfer-encoding").lower())
+    if decode is None:
+        return b""
+    payload = part.get_payload()
+    inner = payload if isinstance(payload, list) else [payload]
+    texts = (one.as_bytes() if isinstance(one, Message) else str(one).encode() for one in inner)
+    try:
+        return tame(decode(b"\n".join(texts)))
+    except BROKEN_MAIL:
+        return b""
+
+
+def _decode_base64(text: bytes) -> bytes:
+    letters = re.sub(rb"[^A-Za-z0-9+/]", b"", text)
+    # of a report that was cut off the last group may be missing
+    return a2b_base64(letters[: len(letters) // 4 * 4])
+
+
+_DECODERS: dict[str, Callable[[bytes], bytes]] = {
+    "base64": _decode_base64,
+    "quoted-printable": lambda text: a2b_qp(text),
+}
 
 
 def header(message: Message, name: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from email.message import Message
 
 from digest.bounce.fields import read_feedback, read_status
-from digest.bounce.mime import BROKEN_MAIL, Unreadable, headers, parse_message, tame
+from digest.bounce.mime import BROKEN_MAIL, Unreadable, decoded, headers, parse_message, tame
 from digest.bounce.prose import is_auto_reply, is_receipt, read_prose
 from digest.model.bounces import GRAVITY, BounceKind, Failure, Report
 
@@ -50,7 +50,8 @@ def read_report(raw: bytes) -> Report:
 
 
 def _read(message: Message, tamed: bytes) -> Report:
-    text = tamed.decode("utf-8", "replace")
+    written = b"\n".join([tamed, *map(decoded, message.walk())])
+    text = written.decode("utf-8", "replace")
     envelope = [value for name in _ENVELOPE for value in headers(message, name)]
     requests = _first(token for value in envelope for token in _UNSUBSCRIBE.findall(value))
     kind, failures, note = _judge(message, tamed)

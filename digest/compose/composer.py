@@ -208,9 +208,7 @@ class Composer:
         return b"".join(
             (
                 headers.list_id_line(self._site.name, f"digest.{self._from_domain}"),
-                headers.raw_line(
-                    "List-Help", f"<{self._links.home}/>, <{owner}?subject=help>"
-                ),
+                headers.raw_line("List-Help", f"<{self._links.home}/>, <{owner}?subject=help>"),
                 headers.raw_line("List-Owner", f"<{owner}>"),
                 headers.raw_line("List-Post", "NO"),
                 headers.raw_line("Precedence", "bulk"),
