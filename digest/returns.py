@@ -142,7 +142,7 @@ class Returns:
         message = self._message(tx, report)
         if message is not None:
             person = message.subscriber_id and people.get_subscriber(tx, message.subscriber_id)
-            if person:
+            if person and not _has_moved_since(tx, person, message):
                 failure, names_them = _failure_for(tx, person, report)
                 yield about(
                     subscriber=person,
@@ -210,6 +210,18 @@ def _failure_for(tx: Transaction, person: Subscriber, report: Report) -> tuple[F
                 return failure, True
     gravest = next(f for f in report.failures if f.kind is report.kind)
     return gravest, not gravest.addresses
+
+
+def _has_moved_since(tx: Transaction, person: Subscriber, message: Returned) -> bool:
+    """Whether a message went to an address that is this person's no more.
+
+    What becomes of the old address says nothing about the new one.
+    """
+    sent_at = message.settled_at
+    return sent_at is not None and any(
+        act["action"] == "changed" and act["at"] >= sent_at
+        for act in people.consents_of(tx, person.id)
+    )
 
 
 def _address_keys(failure: Failure) -> list[str]:

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from digest.account import Accounts
 from digest.enrol import Choices, Defaults, Enrolment
 from digest.mailbox import Letter
-from digest.model import Cadence, MessageKind, Status
+from digest.model import Cadence, MessageKind, OutboxState, Status
 from digest.returns import Returns, Verdict
-from digest.store import Store, outbox, people
+from digest.store import Store, outbox, people, signups
 from digest.store.outbox import NewMessage
 from digest.store.schema import outbox as outbox_table
 from digest.tokens import Purpose, Tokens
@@ -57,6 +58,20 @@ class World:
             outbox.add_messages(tx, [new], now=NOW)
             found = select(outbox_table.c.id).where(outbox_table.c.message_id == message_id)
             return tx.execute(found).scalar_one(), message_id
+
+    def settle(self, outbox_id: int, now: datetime) -> None:
+        """That message was sent then."""
+        done = {"state": OutboxState.SENT, "settled_at": now}
+        with self.store.write() as tx:
+            tx.execute(update(outbox_table).where(outbox_table.c.id == outbox_id).values(done))
+
+    def move(self, subscriber_id: int, email: str, now: datetime) -> None:
+        """The reader's mail goes to a new address, which has answered the question."""
+        asked = self.enrolment.join(email, Choices(), now=now, source="web").subscriber
+        with self.store.write() as tx:
+            signups.put_move(tx, asked.id, subscriber_id, now=now)
+        link = TOKENS.sign_until(Purpose.CONFIRM, now + DAY, asked.id)
+        Accounts(self.enrolment, TOKENS).confirm(link, now=now, detail="")
 
     def letter(self, name: str, subscriber_id: int, **changes: str) -> bytes:
         """What came back about a new message to that reader."""

@@ -165,7 +165,7 @@ def test_it_is_undone_by_id_and_by_address(operator: Operator, whom: str) -> Non
     }
     assert operator.ask("subscribers", "show", READER)["status"] == "confirmed"
     _, out, _ = operator.run("bounces", "list")
-    assert out.rstrip().endswith("hard bounce")
+    assert out.rstrip().endswith("hard bounce, undone")
 
 
 def test_undoing_is_told_in_words(operator: Operator) -> None:
@@ -174,7 +174,7 @@ def test_undoing_is_told_in_words(operator: Operator) -> None:
     _, out, _ = operator.run("bounces", "undo", READER, "--at", AT)
 
     assert out == (
-        "lifted: hard bounce; 1 bounces count no more\n"
+        "lifted: hard bounce; 1 bounce counts no more\n"
         "confirmed; next edition: 2026-03-12T07:30:00Z\n"
     )
 

@@ -206,6 +206,36 @@ def test_a_bounce_about_somebody_erased_is_put_away(world: World) -> None:
     assert shown(world) == []
 
 
+@pytest.mark.parametrize("name", ["words_only", "postfix_unknown_user", "complaint"])
+def test_what_the_old_address_sends_back_is_not_held_against_the_new_one(
+    world: World, name: str
+) -> None:
+    reader = world.add()
+    outbox_id, message_id = world.send(reader)
+    world.settle(outbox_id, NOW)
+    world.move(reader, "new@example.net", NOW + DAY)
+    token = TOKENS.sign(Purpose.BOUNCE, outbox_id)
+
+    late = sample(name, bounce=token, message_id=message_id)
+    verdict = world.returns.take_in(late, NOW + 2 * DAY)
+
+    assert (verdict.understood, verdict.suppressed) == (True, 0)
+    assert (world.status(reader), shown(world)) == (Status.CONFIRMED, [])
+
+
+def test_what_the_new_address_sends_back_counts(world: World) -> None:
+    reader = world.add()
+    outbox_id, message_id = world.send(reader)
+    world.move(reader, "new@example.net", NOW)
+    world.settle(outbox_id, NOW + DAY)
+
+    token = TOKENS.sign(Purpose.BOUNCE, outbox_id)
+    letter = sample("words_only", bounce=token, message_id=message_id, reader="new@example.net")
+    world.returns.take_in(letter, NOW + DAY)
+
+    assert world.status(reader) is Status.SUPPRESSED
+
+
 def test_a_bounce_about_nobody_of_ours_is_kept_for_a_person(world: World) -> None:
     raw = sample("qmail", reader="stranger@example.com")
 

@@ -106,7 +106,7 @@ def test_they_are_counted_by_kind_since_a_moment(world: World) -> None:
 def test_a_message_is_found_by_its_id_and_by_its_message_id(world: World) -> None:
     reader = world.add()
     outbox_id, message_id = world.send(reader)
-    known = bounces.Returned(outbox_id=outbox_id, subscriber_id=reader)
+    known = bounces.Returned(outbox_id=outbox_id, subscriber_id=reader, settled_at=None)
 
     with world.store.read() as tx:
         assert bounces.message_by_id(tx, outbox_id) == known
@@ -122,7 +122,7 @@ def test_a_message_of_somebody_erased_is_still_found(world: World) -> None:
 
     with world.store.read() as tx:
         assert bounces.message_by_id(tx, outbox_id) == bounces.Returned(
-            outbox_id=outbox_id, subscriber_id=None
+            outbox_id=outbox_id, subscriber_id=None, settled_at=NOW
         )
 
 

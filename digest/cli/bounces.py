@@ -67,9 +67,7 @@ def list_(
     elif not found:
         say("nothing came back")
     else:
-        rows = [
-            (b.id, b.at, b.kind, b.status, b.email, b.person, b.effect or _counts(b)) for b in found
-        ]
+        rows = [(b.id, b.at, b.kind, b.status, b.email, b.person, _effect(b)) for b in found]
         say(table(rows, ("id", "read", "kind", "status", "address", "person", "effect")))
 
 
@@ -82,11 +80,14 @@ def _read_kind(name: str) -> BounceKind:
     return BounceKind(name)
 
 
-def _counts(bounce: Bounce) -> str:
+def _effect(bounce: Bounce) -> str:
+    """What it led to, as far as that still holds."""
     from digest.model import BounceKind
 
     if bounce.forgiven_at is not None:
-        return "undone"
+        return f"{bounce.effect}, undone" if bounce.effect else "undone"
+    if bounce.effect:
+        return bounce.effect
     return "nothing: it is about us" if bounce.kind is BounceKind.POLICY else "counts"
 
 
@@ -148,9 +149,15 @@ def undo(
         )
         return
     lifted = f"lifted: {undone.reason}" if undone.reason else "it was not suppressed"
-    say(f"{lifted}; {undone.forgiven} bounces count no more")
+    say(f"{lifted}; {_no_more(undone.forgiven)}")
     if person:
         say(f"{person.status}; next edition: {moment_text(person.next_edition_at) or 'none'}")
+
+
+def _no_more(count: int) -> str:
+    if count == 1:
+        return "1 bounce counts no more"
+    return f"{count} bounces count no more" if count else "no bounce counted"
 
 
 @group.command()

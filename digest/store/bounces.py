@@ -66,6 +66,8 @@ class Returned:
     outbox_id: int
     #: None after erasure
     subscriber_id: int | None
+    #: when it was sent or given up; None: not yet
+    settled_at: datetime | None
 
 
 def message_by_id(tx: Connection, outbox_id: int) -> Returned | None:
@@ -79,8 +81,11 @@ def message_by_message_id(tx: Connection, message_id: str) -> Returned | None:
 
 
 def _returned(tx: Connection, is_it: Any) -> Returned | None:  # Any: SQLAlchemy's expression
-    row = tx.execute(select(outbox.c.id, outbox.c.subscriber_id).where(is_it).limit(1)).first()
-    return Returned(outbox_id=row.id, subscriber_id=row.subscriber_id) if row else None
+    asked = select(outbox.c.id, outbox.c.subscriber_id, outbox.c.settled_at)
+    row = tx.execute(asked.where(is_it).limit(1)).first()
+    if row is None:
+        return None
+    return Returned(outbox_id=row.id, subscriber_id=row.subscriber_id, settled_at=row.settled_at)
 
 
 def add_bounce(tx: Connection, new: NewBounce, *, now: datetime) -> int | None:
