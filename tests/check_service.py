@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from digest.app import App
 from digest.check.alarms import SILENT_AFTER
+from digest.check.sample import SampleMail
 from digest.cli import run
 from digest.clock import moment_text
 from digest.config import load_settings
@@ -74,6 +75,14 @@ class Service:
         self.write()
         server = ["--nameserver", str(self.dns.name_server)]
         return run(["check", "--config", str(self.file), *server, *options])
+
+    def arrived(self) -> Path:
+        """A mail of this service, saved where it arrived."""
+        app = self.open()
+        file = self.folder / "arrived.eml"
+        file.write_bytes(SampleMail(app).envelope.content)
+        app.close()
+        return file
 
     def open(self) -> App:
         """The program's parts, to be closed."""

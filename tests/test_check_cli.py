@@ -66,7 +66,7 @@ def not_green(whole: dict[str, Any]) -> dict[str, str]:
 def test_a_service_without_fault_is_green_and_exits_0(
     service: Service, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = service.look("--json")
+    code = service.look("--json", "--arrived", str(service.arrived()))
     whole = report(capsys)
 
     assert not_green(whole) == {}
@@ -227,8 +227,29 @@ def test_offline_asks_nobody(service: Service, capsys: pytest.CaptureFixture[str
     assert skipped == {
         name
         for name in NAMES
-        if name.startswith(("relay.", "dns.", "sources.")) or name == "site.one-click"
+        if name.startswith(("relay.", "dns.", "sources."))
+        or name in ("site.one-click", "mail.arrived")
     }
+
+
+def test_a_key_that_is_none_is_red_whoever_is_asked(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (service.folder / "dkim.pem").write_text("no key\n")
+
+    code = service.look("--json", "--offline")
+
+    assert (code, not_green(report(capsys))) == (1, {"mail.headers": "red"})
+
+
+def test_a_mail_that_cannot_be_read_is_told_and_exits_2(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = service.look("--arrived", str(service.folder / "none.eml"))
+
+    assert code == 2
+    assert "cannot read" in capsys.readouterr().err
+    assert service.look("--arrived", str(service.folder)) == 2
 
 
 def test_postgresql_is_looked_at_and_its_disk_is_not(

@@ -247,8 +247,9 @@ def test_a_key_that_cannot_be_used_does_not_hide_the_rest(tmp_path: Path) -> Non
     assert [(f.name, f.level.value) for f in found] == [
         ("mail.from", "green"),
         ("mail.sample", "green"),
-        ("mail.headers", "green"),
+        ("mail.headers", "red"),
     ]
+    assert "this is no private key in PEM form" in found[-1].said
 
 
 @pytest.mark.parametrize("name", ["edition.subject.txt", "confirmation.txt"])

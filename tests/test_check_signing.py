@@ -148,7 +148,7 @@ def test_without_a_key_the_relay_must_sign() -> None:
         found = only(judge_signing(dns.resolver(), None))
 
     assert found.level == "yellow"
-    assert "list-unsubscribe-post" in found.advice
+    assert "digest check --arrived FILE" in found.advice
     assert dns.asked == []
 
 

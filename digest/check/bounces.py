@@ -15,7 +15,8 @@ def judge_no_mailbox() -> Finding:
     """What it means that none is set."""
     return yellow(
         MAILBOX,
-        "nobody reads what comes back: addresses that no longer exist are written to again",
+        "nobody reads what comes back: addresses that no longer exist are written to again, and who"
+        " asks by mail to leave is not heard",
         "set kind and what belongs to it under [bounces]; config.example.toml explains it",
     )
 

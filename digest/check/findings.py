@@ -31,6 +31,7 @@ NAMES = (
     "mail.from",
     "mail.sample",
     "mail.headers",
+    "mail.arrived",
     "site.url",
     "site.identity",
     "site.one-click",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from email.message import EmailMessage, Message
 
 from digest.check.domains import is_freemail
-from digest.check.findings import Finding, green, red, yellow
+from digest.check.findings import Finding, Level, green, red, yellow
 from digest.check.runner import Check
 from digest.check.sample import SampleMail, parse, unsubscribe_links
 from digest.model import Envelope
@@ -31,6 +31,8 @@ _WANTED = (
 #: one-click counts only when the signature covers them (RFC 8058 §4)
 _MUST_BE_SIGNED = ("from", "list-unsubscribe", "list-unsubscribe-post")
 
+_KEY = "give dkim_key_file under [mail] a private key: openssl genrsa -out dkim.pem 2048"
+
 
 def checks(mail: SampleMail) -> Iterator[Check]:
     """Who it is from, what it looks like, what its headers say."""
@@ -41,14 +43,24 @@ def checks(mail: SampleMail) -> Iterator[Check]:
 
     yield Check(name="mail.from", look=judge_sender)
     yield Check(name=SAMPLE, look=lambda: _judge_made(mail))
-    sends_mail = mail.is_sent
-    yield Check(name=HEADERS, look=lambda: judge_headers(mail.envelope, sends_mail=sends_mail))
+    yield Check(name=HEADERS, look=lambda: _judge_signed(mail))
 
 
 def _judge_made(mail: SampleMail) -> list[Finding]:
     found = list(judge_sample(mail.envelope))
     advice = "correct it, or take it out of your folder ([mail] templates)"
     return found + [yellow(SAMPLE, complaint, advice) for complaint in mail.complaints]
+
+
+def _judge_signed(mail: SampleMail) -> Iterator[Finding]:
+    """The headers; and whether the key can be used, which asks nobody outside this machine."""
+    found = list(judge_headers(mail.envelope, sends_mail=mail.is_sent))
+    if mail.unsigned is None:
+        yield from found
+        return
+    said, _, advice = mail.unsigned.partition("; ")
+    yield from (finding for finding in found if finding.level is not Level.GREEN)
+    yield red(HEADERS, f"no mail leaves, for none can be signed: {said}", advice or _KEY)
 
 
 def judge_sample(envelope: Envelope) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from digest.app import App
-from digest.check import alarms, bounces, database, message, relay, site, sources
+from digest.check import alarms, arrived, bounces, database, message, relay, site, sources
 from digest.check.findings import (
     NAMES,
     CheckReport,
@@ -58,6 +58,8 @@ class CheckOptions:
     offline: bool = False
     #: asked instead of the machine's name servers
     name_server: NameServer | None = None
+    #: a mail of ours as it arrived somewhere; None: there is none to look at
+    arrived: bytes | None = None
 
 
 def report_broken_settings(error: ConfigError) -> CheckReport:
@@ -119,6 +121,7 @@ class _Plan:
         yield from self._sources()
         yield from self._outgoing()
         yield from message.checks(self._mail)
+        yield from self._arrived()
         yield Check(
             name=site.URL,
             look=lambda: [site.judge_url(site_settings.url, sends_mail=self._sends_mail)],
@@ -262,6 +265,17 @@ class _Plan:
         probe = probe_relay(options, timeout_s=min(options.timeout_s, _ANSWER_S))
         size = self._mail.size_bytes
         yield from relay.judge_relay(probe, options, mail_bytes=size, now=self._now)
+
+    def _arrived(self) -> Iterator[Check]:
+        """What has become of a mail on its way; only the operator can fetch one."""
+        if (content := self._options.arrived) is None:
+            reason = "--arrived names no mail" if self._sends_mail else "no mail is sent"
+            self._skip([arrived.ARRIVED], reason)
+            return
+        from digest.check.dns import senders_of
+
+        senders = senders_of(self._settings.mail)
+        yield Check(name=arrived.ARRIVED, look=partial(arrived.judge_arrived, content, senders))
 
     # -- the site
 

@@ -57,6 +57,8 @@ class SampleMail:
         self._made: Envelope | None = None
         #: what was said of the operator's own templates when the mails were made
         self.complaints: list[str] = []
+        #: why the mail could not be signed with the key of the settings; None when it could
+        self.unsigned: str | None = None
 
     @property
     def from_domain(self) -> str:
@@ -108,8 +110,9 @@ class SampleMail:
             )
         try:
             signer = self._app.signer
-        except ConfigError:
-            return made  # which dns.dkim reports
+        except ConfigError as error:
+            self.unsigned = error.problems[0]
+            return made
         if signer is None or made.content.startswith(b"DKIM-Signature:"):
             return made
         return replace(made, content=signer.sign(made.content))

@@ -30,9 +30,9 @@ def judge_signing(resolver: Resolver, signer: DkimSigner | None) -> Iterator[Fin
         yield yellow(
             DKIM,
             "no key is set, so the relay must sign",
-            "send one mail to yourself and look at its source: its DKIM-Signature must have d= your"
-            " From domain and list-unsubscribe and list-unsubscribe-post in h=; or set dkim_domain,"
-            " dkim_selector and dkim_key_file under [mail]",
+            "send one mail to yourself, save it with all its headers, and see what the relay has"
+            " signed: digest check --arrived FILE; or set dkim_domain, dkim_selector and"
+            " dkim_key_file under [mail]",
         )
         return
     name, records = signer.dns_name, resolver.txt(signer.dns_name)

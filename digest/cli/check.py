@@ -7,18 +7,21 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest.cli.base import AsJson, At, Config, app, opened, print_json, say
-from digest.errors import ConfigError
+from digest.errors import BadInput, ConfigError
 
 if TYPE_CHECKING:
     from digest.check import CheckReport, Finding
 
 _SIGNS = {"green": "✓", "yellow": "!", "red": "✗"}
 _INDENT = 4
+#: of a saved mail no more is read; ours are a tenth of that
+_MAIL_BYTES_MAX = 2_000_000
 
 
 @app.command()
@@ -34,6 +37,10 @@ def check(
             "--nameserver", metavar="HOST:PORT", help="Ask this name server, not the machine's own."
         ),
     ] = None,
+    arrived: Annotated[
+        Path | None,
+        typer.Option("--arrived", metavar="FILE", help="Look at a mail of yours as it arrived."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Look for trouble before the users do: settings, sources, relay, DNS, a sample mail."""
@@ -41,7 +48,8 @@ def check(
     from digest.check.resolver import parse_name_server
 
     server = parse_name_server(name_server) if name_server else None
-    options = CheckOptions(offline=offline, name_server=server)
+    mail = _read_mail(arrived) if arrived else None
+    options = CheckOptions(offline=offline, name_server=server, arrived=mail)
     try:
         with opened(config, at) as parts:
             report = run_checks(parts, options)
@@ -52,6 +60,15 @@ def check(
     _show(report, as_json=as_json)
     if report.worst is Level.RED:
         raise typer.Exit(1)
+
+
+def _read_mail(file: Path) -> bytes:
+    """A saved mail; of a whole mailbox its beginning."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(_MAIL_BYTES_MAX)
+    except OSError as error:
+        raise BadInput(f"--arrived: cannot read {file}: {error.strerror or error}") from error
 
 
 def _show(report: CheckReport, *, as_json: bool) -> None:
