@@ -17,6 +17,7 @@ from digest.compose.letters import LetterWriter
 from digest.compose.links import Links
 from digest.compose.pages import Kind
 from digest.compose.printer import Printer
+from digest.errors import TemplateError
 from digest.model import Edition, Entry, Reason, ReasonKind, Section
 from digest.resources import data_path
 from digest.templates import Templates
@@ -222,6 +223,46 @@ def test_items_made_together_are_rendered_on_one_page(kind: Kind) -> None:
     made.prepare(sheets)
 
     assert templates.count(kind) == before + 1
+
+
+class Breaking(Counting):
+    """Templates that are broken as long as there is something in `broken`."""
+
+    def __init__(self, broken: list[str], rendered: Counter[str], **options: Any) -> None:
+        super().__init__(rendered, **options)
+        self.broken = broken
+
+    def wrapped(self, wrapper: Any) -> Breaking:
+        return Breaking(self.broken, self.rendered, wrapper=wrapper)
+
+    def render(self, name: str, context: Any) -> str:
+        if self.broken:
+            raise TemplateError(f"{name}:1: {self.broken[0]}")
+        return super().render(name, context)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_items_whose_templates_were_broken_are_made_together_when_they_are_mended(
+    kind: Kind,
+) -> None:
+    broken: list[str] = []
+    templates = Breaking(broken, Counter())
+    made = composer(templates=templates)
+    sheets = [edition((entry(said=wording(title=f"Paper {n}")),)).sheet() for n in range(9)]
+    made.prepare(sheets[:1])
+    broken.append("unexpected end of template")
+    with pytest.raises(TemplateError):
+        made.prepare(sheets)
+    broken.clear()
+    before = templates.count(kind)
+
+    made.prepare(sheets)
+
+    assert templates.count(kind) == before + 1
+    for number, sheet in enumerate(sheets, 1):
+        made.edition(sheet, outbox_id=number, message_id=f"<{number}@example.org>")
+    # the frame around them, for all at once
+    assert templates.count(kind) == before + 2
 
 
 _WORDS = st.sampled_from(

@@ -112,7 +112,8 @@ class Composer:
         Raises TemplateError.
         """
         if sheets:
-            self._printer.prepare(sheets[0].local_on, self._writer.new_items(sheets))
+            with self._writer.new_items(sheets) as items:
+                self._printer.prepare(sheets[0].local_on, items)
 
     def confirmation(self, question: Question, *, outbox_id: int, message_id: str) -> Envelope:
         """The question whether this address wants our mail.

@@ -5,7 +5,8 @@ Subject, summary and preheader are here; what an item says is view.py's.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from functools import lru_cache
 
@@ -83,9 +84,14 @@ class LetterWriter:
             feedback_url=links.feedback(sheet.subscriber_id, sheet.id),
         )
 
-    def new_items(self, sheets: Iterable[Sheet]) -> list[Shared]:
-        """The items of these sheets that this was not asked of before, with all their words."""
+    @contextmanager
+    def new_items(self, sheets: Sequence[Sheet]) -> Iterator[list[Shared]]:
+        """The items of these sheets that this was not asked of before, with all their words.
+
+        They stay new when the block fails that was to prepare them.
+        """
         found: list[Shared] = []
+        met_now: list[tuple[set[Seen], dict[Seen, Line]]] = []
         for section, met in self._met.items():
             if len(met) > _MET_MAX:
                 met.clear()
@@ -94,9 +100,11 @@ class LetterWriter:
                 for line in sheet.items if section is Section.PICK else sheet.rising:
                     if line.seen not in met:
                         new.setdefault(line.seen, line)
-            met.update(new)
             found += [item.shared for item in self._place(new.values(), section, 0)]
-        return found
+            met_now.append((met, new))
+        yield found
+        for met, new in met_now:
+            met.update(new)
 
     def _render_subject(self, title: str, on: date, *, picks: int, rising: int) -> str:
         """The subject line: the first title, how many there are, and the day."""
