@@ -10,7 +10,8 @@ from digest.check.alarms import judge_sending
 from digest.deliver.pace import PATIENCE, DomainPace, ServerPatience, speaks_of_server
 from digest.deliver.pauses import paused_until
 from digest.model import Envelope, Fate, OutboxState, Outcome
-from tests.deliver_pieces import World, refusal
+from digest.store import facts
+from tests.deliver_pieces import World, dead_relay, refusal
 from tests.fakes import accepted
 from tests.store_pieces import NOW
 
@@ -102,3 +103,31 @@ def test_a_relay_that_refuses_one_kind_of_message_stops_nobody(world: World) -> 
 
     assert report.states == {OutboxState.SENT: 30, OutboxState.DEFERRED: 10}
     assert pause_of(world) is None
+
+
+def test_short_and_long_pauses_are_counted_apart(sqlite_world: World) -> None:
+    world = sqlite_world
+    world.queue_editions(12 * PATIENCE)
+    pauses = []
+    for answer in (FULL, FULL, FULL, dead_relay, dead_relay, FULL, FULL, dead_relay):
+        world.deliver(answer)
+        pauses.append((pause_of(world) or timedelta()) // SECOND)
+
+    assert pauses == [15, 30, 60, 60, 120, 15, 30, 60]
+    (told,) = judge_sending(world.store)
+    assert "since 2026-03-11 07:00Z: the relay mail.example.org:587 cannot be reached" in told.said
+
+
+def test_a_pause_that_an_older_version_has_begun_goes_on(sqlite_world: World) -> None:
+    world = sqlite_world
+    world.queue_editions(2 * PATIENCE)
+    since = (NOW - timedelta(hours=3)).isoformat()
+    pause = {"times": 2, "since": since, "until": NOW.isoformat(), "reason": "no relay"}
+    with world.store.write() as tx:
+        facts.put_fact(tx, "sending_paused", pause)
+
+    world.deliver(dead_relay)
+
+    assert pause_of(world) == timedelta(minutes=4)
+    (told,) = judge_sending(world.store)
+    assert "since 2026-03-11 04:00Z" in told.said

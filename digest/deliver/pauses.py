@@ -35,17 +35,21 @@ def begin_pause(store: Store, error: TransportError, now: datetime, *, has_sent:
     """Pause, twice as long as the last time when nothing has gone since.
 
     A relay that takes mail and refuses us now and then, for what one domain thinks of us, must not
-    make everybody else wait for longer and longer. One that is only busy gets a short pause.
+    make everybody else wait for longer and longer. One that is only busy gets a short pause, and
+    the two kinds are counted apart: a relay that was busy all morning and is gone now is asked
+    again after a minute like any other.
     """
     is_busy = isinstance(error, RelayBusy)
     first, longest = (_BREATH_FIRST, _BREATH_LONGEST) if is_busy else (_FIRST, _LONGEST)
     with store.write() as tx:
-        known = None if has_sent else facts.get_fact(tx, _PAUSED)
-        before = known or {"times": 0, "since": now.isoformat()}
-        pause = min(first * 2 ** min(before["times"], 10), longest)
+        before = (None if has_sent else facts.get_fact(tx, _PAUSED)) or {}
+        # pauses of older versions do not say of which kind they are
+        times = before.get("times", 0) if before.get("is_busy", is_busy) == is_busy else 0
+        pause = min(first * 2 ** min(times, 10), longest)
         value = {
-            "times": before["times"] + 1,
-            "since": before["since"],
+            "times": times + 1,
+            "is_busy": is_busy,
+            "since": before.get("since", now.isoformat()),
             "until": (now + pause).isoformat(),
             "reason": str(error),
         }
