@@ -30,6 +30,9 @@ class DeliveryRules:
     #: how long the messages of a dead sender rest before another takes them
     lease: timedelta = LEASE
     group: int = GROUP
+    #: when nothing waited, how soon a run looks for what has come due since: as soon as the daemon
+    #: would, so that it makes no difference whether a run is still going on
+    look_again: timedelta = timedelta(seconds=5)
 
     @property
     def seconds_between(self) -> float:

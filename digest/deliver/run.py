@@ -74,8 +74,11 @@ class Run:
         #: the pace lets the next message leave
         self._next_at = 0.0
         self._renew_at = uptime_s() + desk.renewal_s
-        #: the last claim found nothing
+        #: the last claim found nothing, and it is not time to look again
         self._is_dry = False
+        self._look_again_at = 0.0
+        #: the transport will ask for no more
+        self._has_given_all = False
         self._is_over = False
         self._makes_ahead = not (rules.rate_per_minute or rules.domain_rate_per_minute)
         #: the transport has wanted nothing in this round of the loop
@@ -128,6 +131,7 @@ class Run:
                 self._work.set()
                 self._news.clear()
                 await self._news.wait()
+        self._has_given_all = True
         return None
 
     async def _hear(self, outcomes: Sequence[Outcome]) -> None:
@@ -184,7 +188,7 @@ class Run:
     def _could_make(self) -> bool:
         """Whether messages could be made before they are asked for; a pace leaves time enough."""
         has_unmade = bool(self._ready) and self._ready[-1].made is None
-        ends = self._stop() or self._patience.last_straw is not None
+        ends = self._has_given_all or self._stop() or self._patience.last_straw is not None
         return self._makes_ahead and has_unmade and not ends
 
     def _make_next(self, count: int) -> None:
@@ -203,7 +207,7 @@ class Run:
     def _wants_more(self) -> bool:
         """Whether to claim, so that the next messages are here when they are asked for."""
         has_few = len(self._ready) <= self._rules.at_hand
-        return has_few and not (self._is_dry or self._is_over)
+        return has_few and not (self._is_dry or self._has_given_all)
 
     def _wake(self, books: asyncio.Task[None]) -> None:
         self._news.set()
@@ -227,6 +231,8 @@ class Run:
 
     def _has_work(self) -> bool:
         now = uptime_s()
+        if now >= self._look_again_at:
+            self._is_dry = False
         return (
             len(self._answers) >= self._rules.group
             or (bool(self._answers) and now >= self._settle_by)
@@ -259,7 +265,6 @@ class Run:
                 self._desk.renew(tx, [*self._ready, *self._on_the_wire.values()])
                 self.report.recovered += self._desk.recover(tx, now)
                 self._renew_at = at + self._desk.renewal_s
-                self._is_dry = False
             if claims:
                 claimed = self._desk.claim(tx, limit, now)
             is_committed = False
@@ -275,7 +280,9 @@ class Run:
                 # also when cancelled meanwhile: what is claimed is to be given back
                 if is_committed:
                     self._ready.extend(claimed)
-                    self._is_dry = claims and not claimed
+                    if claims:
+                        self._is_dry = not claimed
+                        self._look_again_at = at + self._rules.look_again.total_seconds()
                     self._written(answers, ours)
 
     def _written(self, answers: tuple[Answer, ...], ours: set[int]) -> None:
