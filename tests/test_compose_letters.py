@@ -110,3 +110,14 @@ def test_a_note_is_shown_in_both_parts() -> None:
 
     assert "You named no interests yet" in made.text
     assert "You named no interests yet" in made.html
+
+
+@pytest.mark.parametrize("kind", ["text", "html"])
+def test_a_pick_without_reasons_has_no_line_for_them(kind: str) -> None:
+    bare = entry(1, reasons=(), votes=None)
+
+    made = composer().parts(edition((bare, entry(2))).sheet())
+    said = getattr(made, kind)
+
+    assert said.count("Why:" if kind == "text" else 'class="why"') == 1
+    assert not any(line.endswith(": ") for line in said.splitlines())
