@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from digest.check.alignment import Senders
+from digest.check.arrived import judge_arrived
 from digest.mail import TransportOptions, build_transport
 from digest.model import Fate
 from tests.mail_runs import run_mail
@@ -108,6 +110,17 @@ def test_dkim_spf_and_dmarc_pass(welcome: Welcome, mail: str, tmp_path: Path) ->
     alignment = report["dmarc"]["alignment"]
     assert alignment["dkim"]["result"] == "example.org"
     assert alignment["spf"]["result"] == BOUNCE_DOMAIN
+
+
+@pytest.mark.mailchain
+def test_the_program_finds_no_fault_in_what_arrived(welcome: Welcome) -> None:
+    senders = Senders(
+        from_domain="example.org", bounce_domain=BOUNCE_DOMAIN, dkim_domain="example.org"
+    )
+
+    (found,) = judge_arrived(welcome.mails["edition"], senders)
+
+    assert found.level == "green", found
 
 
 @pytest.mark.mailchain
