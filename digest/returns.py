@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 #: evidence of people who are still mailed is kept that long
 KEEP_FOR = timedelta(days=180)
+#: what a suppression is put down to that no bounce has caused
+_OPERATOR = "operator"
 
 
 @dataclass(slots=True)
@@ -169,6 +171,18 @@ class Returns:
             if found := bounces.message_by_message_id(tx, message_id):
                 return found
         return None
+
+    def suppress(self, email: str, now: datetime) -> str:
+        """Never mail an address again, whether it is on the list or not; `undo` lifts that.
+
+        Returns why it is suppressed: the first reason stays. Raises BadInput for what is none.
+        """
+        key = parse_address(email).key
+        with self._store.write() as tx:
+            if person := people.find_subscriber(tx, key):
+                people.suppress_subscriber(tx, person.id, reason=_OPERATOR, now=now)
+            people.suppress(tx, key, reason=_OPERATOR, now=now)
+            return people.suppression_of(tx, key) or _OPERATOR
 
     def undo(self, whom: str | int, now: datetime) -> Undone:
         """Lift a suppression, by address or by the id of a bounce, and forgive the bounces.

@@ -168,6 +168,32 @@ def test_it_is_undone_by_id_and_by_address(operator: Operator, whom: str) -> Non
     assert out.rstrip().endswith("hard bounce, undone")
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_an_address_is_suppressed_by_hand_and_that_is_undone(
+    operator: Operator, is_known: bool
+) -> None:
+    if is_known:
+        operator.run("subscribers", "add", READER, "--confirmed", "--at", AT)
+
+    assert operator.ask("bounces", "suppress", READER, "--at", AT) == {"suppressed": "operator"}
+
+    code, _, err = operator.run("subscribers", "add", READER, "--confirmed", "--at", AT)
+    assert (code, "suppressed (operator)" in err) == (2, True)
+    if is_known:
+        assert operator.ask("subscribers", "show", READER)["status"] == "suppressed"
+    assert operator.ask("bounces", "undo", READER, "--at", AT)["lifted"] == "operator"
+    operator.run("subscribers", "add", READER, "--confirmed", "--at", AT)
+    assert operator.ask("subscribers", "show", READER)["status"] == "confirmed"
+
+
+def test_the_first_reason_of_a_suppression_stays(operator: Operator) -> None:
+    operator.bounce("postfix_unknown_user")
+
+    _, out, _ = operator.run("bounces", "suppress", READER)
+
+    assert out == "suppressed: hard bounce\n"
+
+
 def test_undoing_is_told_in_words(operator: Operator) -> None:
     operator.bounce("postfix_unknown_user")
 

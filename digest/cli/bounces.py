@@ -127,6 +127,22 @@ def _printable(text: str) -> str:
 
 
 @group.command()
+def suppress(
+    email: Annotated[str, typer.Argument(help="An address, on the list or not.")],
+    config: Config = None,
+    at: At = None,
+    as_json: AsJson = False,
+) -> None:
+    """Never mail an address again, though nothing came back; `undo` lifts that."""
+    with opened(config, at) as parts:
+        reason = parts.returns.suppress(email, parts.now())
+    if as_json:
+        print_json({"suppressed": reason})
+    else:
+        say(f"suppressed: {reason}")
+
+
+@group.command()
 def undo(
     whom: Annotated[str, typer.Argument(help="An address, or the id of a bounce.")],
     config: Config = None,

@@ -115,8 +115,7 @@ def _unsubscribe(desk: Desk, reader: Subscriber) -> None:
 
 
 def _suppress(desk: Desk, reader: Subscriber) -> None:
-    with desk.store.write() as tx:
-        people.suppress_subscriber(tx, reader.id, reason="operator", now=desk.app.now())
+    desk.app.returns.suppress(reader.email, desk.app.now())
 
 
 def _lift(desk: Desk, reader: Subscriber) -> None:
@@ -150,16 +149,12 @@ def returns_page(desk: Desk, request: Request, session: Session) -> Response:
 
 def act_on_address(desk: Desk, request: Request, session: Session, form: Form) -> Response:
     """Suppress an address, or lift that."""
-    address, wish = parse_address(form.one("address")), form.one("do")
+    address, wish = form.one("address").strip(), form.one("do")
     now = desk.app.now()
     if wish == "lift":
-        desk.app.returns.undo(address.text, now)
+        desk.app.returns.undo(address, now)
     elif wish == "suppress":
-        with desk.store.write() as tx:
-            known = people.find_subscriber(tx, address.key)
-            if known is not None:
-                people.suppress_subscriber(tx, known.id, reason="operator", now=now)
-            people.suppress(tx, address.key, reason="operator", now=now)
+        desk.app.returns.suppress(address, now)
     else:
         raise NotFound("choose what to do")
     return RedirectResponse(f"{desk.base}/admin/returns?done={wish}", status_code=303)
