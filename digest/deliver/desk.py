@@ -61,6 +61,8 @@ class Desk:
         # a process that follows a dead one may have its name: a new sender is never an old one
         self._owner = f"{owner}:{secrets.token_hex(4)}"
         self._reader = EditionReader()
+        #: heard and not committed; what the database refuses stays here from one run to the next
+        self.unwritten: list[Answer] = []
         #: our share of what is left of a day's warm-up
         self._left = 0
         self._left_until: datetime | None = None

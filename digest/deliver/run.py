@@ -22,7 +22,7 @@ from digest.deliver.making import MessageMaker
 from digest.deliver.pace import DomainPace, ServerPatience, domain_of
 from digest.deliver.rules import DeliveryReport, DeliveryRules, Progress
 from digest.deliver.verdict import Answer, answer_of, words_of
-from digest.errors import RelayBusy
+from digest.errors import RelayBusy, StoreError
 from digest.mail import Transport
 from digest.model import Envelope, OutboxState, Outcome
 from digest.store import Store
@@ -69,7 +69,7 @@ class Run:
         self._ready: deque[Held] = deque()
         self._on_the_wire: dict[int, Held] = {}
         #: heard and not committed: with what is on the wire, what a crash leaves in doubt
-        self._answers: list[Answer] = []
+        self._answers = desk.unwritten
         self._settle_by = 0.0
         #: the pace lets the next message leave
         self._next_at = 0.0
@@ -88,6 +88,16 @@ class Run:
         self._news = asyncio.Event()
         self._room = asyncio.Event()
 
+    def recover(self, nobody_sends: bool) -> None:
+        """Before it begins: write down what an earlier run could not, and free what dead senders
+        had.
+        """
+        # first, or what was ours would be sent again
+        self._write_left()
+        with self._store.write() as tx:
+            now = self._clock.now()
+            self.report.recovered = self._desk.recover(tx, now, nobody_sends=nobody_sends)
+
     async def through(self, transport: Transport) -> None:
         """Run until the transport has taken all; whatever happens, nothing claimed is forgotten."""
         self._books = asyncio.create_task(self._keep_books())
@@ -99,11 +109,10 @@ class Run:
             self._work.set()
             try:
                 await _outwait(self._books)
+                self._books.result()
             finally:
                 self._aside.shutdown()
-                # also what a full disk has kept from being written
                 self._close_books()
-        self._books.result()
         if (said := self._patience.last_straw) is not None:
             raise RelayBusy(f"the relay takes no mail for now: {words_of(said)}")
 
@@ -308,16 +317,33 @@ class Run:
             raise
 
     def _close_books(self) -> None:
-        """Write down the last outcomes, and give back what was not sent."""
+        """Write down the last outcomes, and give back what was not sent.
+
+        What the database still refuses waits for the next run.
+        """
         for held in self._ready:
             back = Settlement(id=held.row.id, state=OutboxState.QUEUED, was_tried=False)
             self._answers.append(Answer(row=held.row, settlement=back))
         self._ready.clear()
-        if self._answers:
-            answers = tuple(self._answers)
+        self._write_left()
+
+    def _write_left(self) -> None:
+        """Write down what is known and not written."""
+        if not self._answers:
+            return
+        answers = tuple(self._answers)
+        try:
             with self._store.write() as tx:
                 ours = self._desk.settle(tx, answers, self._clock.now())
-            self._written(answers, ours)
+        except StoreError:
+            raise
+        except BaseException:
+            # a mistake in what follows for a reader must not have others mailed again and again
+            self._answers[:] = [answer._replace(failure=None) for answer in answers]
+            if any(answer.failure is not None for answer in answers):
+                self._write_left()
+            raise
+        self._written(answers, ours)
 
 
 async def _outwait(task: asyncio.Task[None]) -> None:

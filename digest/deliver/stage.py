@@ -76,12 +76,7 @@ class Deliverer:
             progress=progress,
         )
 
-        def recover(nobody_sends: bool) -> None:
-            with self._store.write() as tx:
-                now = self._clock.now()
-                run.report.recovered = self._desk.recover(tx, now, nobody_sends=nobody_sends)
-
-        with among_senders(self._store, recover), _rare_collections():
+        with among_senders(self._store, run.recover), _rare_collections():
             try:
                 asyncio.run(run.through(transport))
             except TransportError as error:
