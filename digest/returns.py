@@ -48,6 +48,13 @@ class ReturnsReport:
     def letters(self) -> int:
         return sum(self.kinds.values())
 
+    def add(self, other: ReturnsReport) -> None:
+        """Count what another pass came to as well."""
+        self.kinds += other.kinds
+        self.suppressed += other.suppressed
+        self.unsubscribed += other.unsubscribed
+        self.kept += other.kept
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
@@ -100,6 +107,13 @@ class Returns:
                 break
         self.forget_old(now)
         return report
+
+    def read_all(self, mailbox: Mailbox, now: datetime) -> ReturnsReport:
+        """Pass after pass, until one finds nothing more."""
+        total = ReturnsReport()
+        while (report := self.read(mailbox, now)).letters:
+            total.add(report)
+        return total
 
     def forget_old(self, now: datetime) -> int:
         """Let go of evidence that is old and says nothing any more; returns how much."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from digest.cli import run
+from digest.mailbox.base import LETTERS_MAX
 from digest.store import Store
 from digest.store.migrate import migrate
 from tests.bounce_samples import READER, sample
@@ -87,9 +88,17 @@ def test_reading_says_where_the_rest_is_kept(operator: Operator) -> None:
 
     code, out, err = operator.run("bounces", "read")
 
-    assert (code, out) == (0, "letters: 1 unknown\n0 addresses suppressed, 0 unsubscribed\n")
-    assert "1 letters were not understood" in err and "digest-unknown" in err
+    assert (code, out) == (0, "letters: 1 unknown\naddresses: 0 suppressed, 0 unsubscribed\n")
+    assert "not understood" in err and "1 letter, kept in digest-unknown" in err
     assert len(list((operator.folder / "Maildir" / ".digest-unknown" / "new").iterdir())) == 1
+
+
+def test_a_mailbox_that_has_waited_for_long_is_read_to_its_end(operator: Operator) -> None:
+    for number in range(LETTERS_MAX + 5):
+        letter = operator.folder / "Maildir" / "new" / f"{number}.vacation"
+        letter.write_bytes(b"Auto-Submitted: auto-replied\n\nI am away.")
+
+    assert operator.ask("bounces", "read")["letters"] == LETTERS_MAX + 5
 
 
 def test_what_came_back_is_listed(operator: Operator) -> None:
@@ -200,8 +209,7 @@ def test_undoing_is_told_in_words(operator: Operator) -> None:
     _, out, _ = operator.run("bounces", "undo", READER, "--at", AT)
 
     assert out == (
-        "lifted: hard bounce; 1 bounce counts no more\n"
-        "confirmed; next edition: 2026-03-12T07:30:00Z\n"
+        "lifted: hard bounce; forgiven: 1 bounce\nconfirmed; next edition: 2026-03-12T07:30:00Z\n"
     )
 
 

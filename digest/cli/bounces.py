@@ -19,6 +19,7 @@ from digest.cli.base import (
     warn,
 )
 from digest.errors import BadInput, UsageError
+from digest.filters import plural
 
 if TYPE_CHECKING:
     from digest.model import BounceKind
@@ -165,22 +166,16 @@ def undo(
         )
         return
     lifted = f"lifted: {undone.reason}" if undone.reason else "it was not suppressed"
-    say(f"{lifted}; {_no_more(undone.forgiven)}")
+    say(f"{lifted}; forgiven: {plural(undone.forgiven, 'bounce')}")
     if person:
         say(f"{person.status}; next edition: {moment_text(person.next_edition_at) or 'none'}")
-
-
-def _no_more(count: int) -> str:
-    if count == 1:
-        return "1 bounce counts no more"
-    return f"{count} bounces count no more" if count else "no bounce counted"
 
 
 @group.command()
 def read(config: Config = None, at: At = None, as_json: AsJson = False) -> None:
     """Read the mailbox of bounces now; the daemon does it by itself."""
     with opened(config, at) as parts, parts.mailbox() as mailbox:
-        report = parts.returns.read(mailbox, parts.now())
+        report = parts.returns.read_all(mailbox, parts.now())
     kinds = {kind.value: count for kind, count in sorted(report.kinds.items())}
     if as_json:
         print_json(
@@ -195,9 +190,9 @@ def read(config: Config = None, at: At = None, as_json: AsJson = False) -> None:
         return
     told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     say(f"letters: {told or 'none'}")
-    say(f"{report.suppressed} addresses suppressed, {report.unsubscribed} unsubscribed")
+    say(f"addresses: {report.suppressed} suppressed, {report.unsubscribed} unsubscribed")
     if report.kept:
         warn(
-            f"{report.kept} letters were not understood, or are about nobody on the list; they are"
-            " kept in digest-unknown"
+            f"not understood, or about nobody on the list: {plural(report.kept, 'letter')}, kept in"
+            " digest-unknown"
         )
