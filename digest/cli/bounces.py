@@ -19,7 +19,6 @@ from digest.cli.base import (
     warn,
 )
 from digest.errors import BadInput, UsageError
-from digest.filters import plural
 
 if TYPE_CHECKING:
     from digest.model import BounceKind
@@ -151,6 +150,8 @@ def undo(
     as_json: AsJson = False,
 ) -> None:
     """Mail an address again: lift its suppression, forgive its bounces, restore its status."""
+    from digest.filters import plural
+
     with opened(config, at) as parts:
         undone = parts.returns.undo(int(whom) if whom.isdecimal() else whom, parts.now())
     person = undone.subscriber
@@ -174,6 +175,8 @@ def undo(
 @group.command()
 def read(config: Config = None, at: At = None, as_json: AsJson = False) -> None:
     """Read the mailbox of bounces now; the daemon does it by itself."""
+    from digest.filters import plural
+
     with opened(config, at) as parts, parts.mailbox() as mailbox:
         report = parts.returns.read_all(mailbox, parts.now())
     kinds = {kind.value: count for kind, count in sorted(report.kinds.items())}
