@@ -11,7 +11,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
-from tests.smtp_servers import Act, Moment, Received, ScriptedServer
+from tests.smtp_servers import Act, Moment, Received, ScriptedServer, listening
 
 
 class AiosmtpdServer(ScriptedServer):
@@ -19,16 +19,9 @@ class AiosmtpdServer(ScriptedServer):
 
     async def _main(self) -> None:
         talks: set[_Talk] = set()
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Talk(self, talks), "127.0.0.1", self.port)
-        self.port = server.sockets[0].getsockname()[1]
-        self._is_up.set()
-        await self._stopped.wait()
-        server.close()
-        for talk in tuple(talks):
-            talk.cut()
-        while talks:
-            await asyncio.sleep(0.001)
+        async with listening(self.port, lambda: _Talk(self, talks)) as self.port:
+            self._is_up.set()
+            await self._stopped.wait()
 
 
 class _Talk(SMTP):

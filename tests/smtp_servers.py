@@ -13,7 +13,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -151,16 +151,13 @@ class ScriptedServer:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-        server = await asyncio.start_server(
-            serve, "127.0.0.1", self.port, ssl=self._tls if self._implicit_tls else None
-        )
-        self.port = server.sockets[0].getsockname()[1]
-        self._is_up.set()
-        await self._stopped.wait()
-        server.close()
-        for task in tuple(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        def protocol() -> asyncio.Protocol:
+            return asyncio.StreamReaderProtocol(asyncio.StreamReader(), serve)
+
+        tls = self._tls if self._implicit_tls else None
+        async with listening(self.port, protocol, tls) as self.port:
+            self._is_up.set()
+            await self._stopped.wait()
 
     async def _serve_connection(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -355,6 +352,49 @@ class ScriptedServer:
                 await state.writer.drain()
                 await asyncio.sleep(0.005)
         raise _End
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    port: int, protocol: Callable[[], asyncio.Protocol], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
+    """Listen on 127.0.0.1, on the port that is given back.
+
+    At the end every other task of the loop is over and every connection closed; asyncio's own
+    servers leave those open that they have accepted and not begun.
+    """
+    loop = asyncio.get_running_loop()
+    accepted: list[socket.socket] = []
+    connections: list[asyncio.Task[None]] = []
+
+    async def hold(sock: socket.socket) -> None:
+        transport, _ = await loop.connect_accepted_socket(protocol, sock, ssl=tls)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            transport.abort()
+
+    def accept(listener: socket.socket) -> None:
+        sock, _ = listener.accept()
+        sock.setblocking(False)
+        # every answer a packet at once, as asyncio's own servers do it
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        accepted.append(sock)
+        connections.append(asyncio.create_task(hold(sock)))
+
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        listener.setblocking(False)
+        loop.add_reader(listener, accept, listener)
+        yield listener.getsockname()[1]
+        loop.remove_reader(listener)
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in others:
+                task.cancel()
+            await asyncio.wait(others)
+        # a socket is closed one round of the loop after its transport
+        await asyncio.sleep(0)
+    for sock in accepted:
+        sock.close()
 
 
 def server_context(authority: trustme.CA, *names: str) -> ssl.SSLContext:
