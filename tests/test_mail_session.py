@@ -218,3 +218,16 @@ def test_every_message_is_settled_or_returned_exactly_once(
     seen += [item.envelope.outbox_id for item in returned]
     assert sorted(seen) == list(range(1, offered + 1))
     assert {n for n, fate in fates(session).items() if fate is Fate.ACCEPTED} == acknowledged
+
+
+def test_only_what_was_announced_has_tried_when_the_connection_is_lost() -> None:
+    session = Session(PIPELINED, always)
+    announced, held = delivery(1), delivery(2)
+    session.offer(announced)
+    session.offer(held)
+    sent(session)
+
+    returned = session.lose("it went away")
+
+    assert returned == [announced, held]
+    assert (announced.tries, held.tries) == (1, 0)

@@ -148,7 +148,6 @@ class Pool:
         self._settle_all(connection)
         self._barren = 0 if session.answered else self._barren + had_work
         for delivery in reversed(returned):
-            delivery.tries += 1
             if session.answered and delivery.tries < _TRIES_MAX:
                 self._returned.appendleft(delivery)
             else:

@@ -54,7 +54,7 @@ class Delivery:
 
     def __init__(self, envelope: Envelope) -> None:
         self.envelope = envelope
-        #: connections that were lost under it before it was handed over
+        #: connections that were lost after its commands had left, before it was handed over
         self.tries = 0
         #: counted among the messages in doubt, see Session.may_send
         self.has_credit = False
@@ -165,6 +165,9 @@ class Session:
             doubt = in_doubt(sending.envelope, reason)
             safe = not_sent(sending.envelope, f"{reason}, while the message was being sent")
             self.settled.append((sending, doubt if self.is_handed_over else safe))
+        if self._announced is not None:
+            # of those that are held nothing has left: the loss says nothing about them
+            self._announced.tries += 1
         returned = []
         for delivery in (self._announced, *self._held):
             if delivery is not None and delivery.refusal is not None:
