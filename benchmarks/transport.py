@@ -68,7 +68,7 @@ def make_content(size: int) -> bytes:
 
 def send_digest(port: int, count: int, connections: int, content: bytes) -> None:
     """This project's transport."""
-    from digest.mail import TransportOptions, build_transport
+    from digest.mail import TransportOptions, build_transport, run_to_end
     from digest.model import Envelope, Fate, Outcome
 
     numbers = iter(range(count))
@@ -91,7 +91,7 @@ def send_digest(port: int, count: int, connections: int, content: bytes) -> None
     options = TransportOptions(
         host="127.0.0.1", port=port, security="none", connections=connections
     )
-    asyncio.run(build_transport(options).run(take, report))
+    run_to_end(build_transport(options).run(take, report))
     assert accepted == count, f"{accepted} of {count} were accepted"
 
 

@@ -71,6 +71,7 @@ ONE_PLACE = {
     "numpy": ("rank", "embed", "mail"),
     "onnxruntime": ("embed",),
     "tokenizers": ("embed",),
+    "uvloop": ("mail",),
 }
 
 

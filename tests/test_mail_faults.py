@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from digest.mail import TransportOptions, build_transport
+from digest.mail import TransportOptions, build_transport, run_to_end
 from digest.model import Envelope, Fate, Outcome
 from tests.mail_runs import MailRun, make_envelope, run_mail
 from tests.smtp_servers import Act, Moment, Rule, ScriptedServer, closed_port
@@ -21,7 +21,7 @@ def send(
     server: ScriptedServer, envelopes: Iterable[Envelope], options: TransportOptions = OPTIONS
 ) -> MailRun:
     transport = build_transport(replace(options, port=server.port))
-    return asyncio.run(run_mail(transport, envelopes))
+    return run_to_end(run_mail(transport, envelopes))
 
 
 def numbered(count: int) -> list[Envelope]:
@@ -200,7 +200,7 @@ def test_a_refused_greeting_stops_the_sending(said: str) -> None:
 def test_a_relay_that_is_not_there_stops_the_sending() -> None:
     with closed_port() as port:
         transport = build_transport(replace(OPTIONS, port=port))
-        run = asyncio.run(run_mail(transport, numbered(20)))
+        run = run_to_end(run_mail(transport, numbered(20)))
 
     assert "check host and port under [smtp]" in str(run.error)
     assert run.taken == [1]
@@ -210,7 +210,7 @@ def test_a_relay_that_is_not_there_stops_the_sending() -> None:
 def test_a_host_without_an_address_stops_the_sending() -> None:
     options = TransportOptions(host="relay.invalid", security="none", timeout_s=5)
 
-    run = asyncio.run(run_mail(build_transport(options), numbered(3)))
+    run = run_to_end(run_mail(build_transport(options), numbered(3)))
 
     assert "relay.invalid" in str(run.error)
     assert run.fates == {1: Fate.TEMPORARY}
@@ -320,7 +320,7 @@ def test_a_goodbye_while_idle_is_no_fault_of_the_next_message() -> None:
 
     with ScriptedServer(rule) as server:
         transport = build_transport(replace(OPTIONS, port=server.port))
-        asyncio.run(transport.run(take, report))
+        run_to_end(transport.run(take, report))
 
     assert fates == {1: Fate.ACCEPTED, 2: Fate.ACCEPTED}
     assert server.connections == 2

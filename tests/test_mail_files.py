@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import mailbox
 import stat
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from digest.errors import ConfigError
-from digest.mail import Transport, TransportOptions, build_transport
+from digest.mail import Transport, TransportOptions, build_transport, run_to_end
 from digest.mail.files import eml_name
 from digest.model import Fate
 from tests.mail_runs import make_envelope, run_mail
@@ -29,7 +28,7 @@ def maildir(path: Path) -> Transport:
 def test_a_folder_gets_one_file_per_message_with_the_bytes_of_the_wire(tmp_path: Path) -> None:
     envelopes = [make_envelope(1, "ada@example.org", CONTENT), make_envelope(2, "bob@example.org")]
 
-    run = asyncio.run(run_mail(folder(tmp_path / "out"), envelopes))
+    run = run_to_end(run_mail(folder(tmp_path / "out"), envelopes))
 
     assert run.fates == {1: Fate.ACCEPTED, 2: Fate.ACCEPTED}
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
@@ -51,24 +50,24 @@ def test_a_file_name_never_leaves_the_folder(address: str, name: str) -> None:
 
 
 def test_a_file_is_for_its_owner_only(tmp_path: Path) -> None:
-    asyncio.run(run_mail(folder(tmp_path), [make_envelope()]))
+    run_to_end(run_mail(folder(tmp_path), [make_envelope()]))
 
     (path,) = tmp_path.iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_writing_a_message_again_leaves_one_file(tmp_path: Path) -> None:
-    asyncio.run(run_mail(folder(tmp_path / "eml"), [make_envelope(), make_envelope()][:1]))
-    asyncio.run(run_mail(folder(tmp_path / "eml"), [make_envelope()]))
-    asyncio.run(run_mail(maildir(tmp_path / "md"), [make_envelope()]))
-    asyncio.run(run_mail(maildir(tmp_path / "md"), [make_envelope()]))
+    run_to_end(run_mail(folder(tmp_path / "eml"), [make_envelope(), make_envelope()][:1]))
+    run_to_end(run_mail(folder(tmp_path / "eml"), [make_envelope()]))
+    run_to_end(run_mail(maildir(tmp_path / "md"), [make_envelope()]))
+    run_to_end(run_mail(maildir(tmp_path / "md"), [make_envelope()]))
 
     assert len(list((tmp_path / "eml").iterdir())) == 1
     assert len(list((tmp_path / "md" / "new").iterdir())) == 1
 
 
 def test_a_maildir_is_one_that_mail_programs_read(tmp_path: Path) -> None:
-    run = asyncio.run(run_mail(maildir(tmp_path / "md"), [make_envelope(1, content=CONTENT)]))
+    run = run_to_end(run_mail(maildir(tmp_path / "md"), [make_envelope(1, content=CONTENT)]))
 
     assert run.fates == {1: Fate.ACCEPTED}
     (message,) = mailbox.Maildir(tmp_path / "md", create=False)
@@ -82,7 +81,7 @@ def test_a_path_that_is_a_file_stops_the_batch_with_advice(tmp_path: Path) -> No
     (tmp_path / "out").write_text("in the way")
     envelopes = [make_envelope(1), make_envelope(2)]
 
-    run = asyncio.run(run_mail(folder(tmp_path / "out"), envelopes))
+    run = run_to_end(run_mail(folder(tmp_path / "out"), envelopes))
 
     assert run.taken == [1]
     assert run.fates == {1: Fate.TEMPORARY}
@@ -95,7 +94,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     envelope = make_envelope(1)
     (tmp_path / f".{eml_name(envelope)}.part").symlink_to("/dev/full")
 
-    run = asyncio.run(run_mail(folder(tmp_path), [envelope, make_envelope(2)]))
+    run = run_to_end(run_mail(folder(tmp_path), [envelope, make_envelope(2)]))
 
     assert run.fates == {1: Fate.TEMPORARY}
     assert "the disk is full" in str(run.error)
@@ -106,7 +105,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
 def test_an_address_with_a_line_break_is_refused_not_written(kind: str, tmp_path: Path) -> None:
     transport = build_transport(TransportOptions(kind=kind, path=tmp_path))  # type: ignore[arg-type]
 
-    run = asyncio.run(run_mail(transport, [make_envelope(1, "ada\nX: y@example.org")]))
+    run = run_to_end(run_mail(transport, [make_envelope(1, "ada\nX: y@example.org")]))
 
     assert run.outcome(1).fate is Fate.PERMANENT
     assert run.outcome(1).status == "5.1.3"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from digest.mail import TransportOptions, build_transport
+from digest.mail import TransportOptions, build_transport, run_to_end
 from digest.model import Envelope, Fate
 from tests.mail_runs import MailRun, make_envelope, run_mail
 from tests.smtp_servers import Moment, ScriptedServer
@@ -18,7 +17,7 @@ def send(
     options = TransportOptions(
         host="127.0.0.1", port=server.port, security="none", connections=2, timeout_s=20
     )
-    return asyncio.run(run_mail(build_transport(options), envelopes, may_leave=may_leave))
+    return run_to_end(run_mail(build_transport(options), envelopes, may_leave=may_leave))
 
 
 def test_what_is_not_ours_when_its_turn_comes_is_not_even_announced() -> None:
@@ -67,7 +66,7 @@ def test_what_is_lost_while_half_of_it_has_left_does_not_arrive() -> None:
 def test_files_are_not_written_for_another_process(tmp_path: Path) -> None:
     transport = build_transport(TransportOptions(kind="folder", path=tmp_path))
 
-    run = asyncio.run(
+    run = run_to_end(
         run_mail(
             transport, [make_envelope(n) for n in (1, 2)], may_leave=lambda e: e.outbox_id == 2
         )

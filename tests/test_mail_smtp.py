@@ -14,7 +14,7 @@ from aiosmtpd.smtp import SMTP, Session
 from aiosmtpd.smtp import Envelope as Arrived
 
 from digest.errors import ConfigError
-from digest.mail import TransportOptions, build_transport
+from digest.mail import TransportOptions, build_transport, run_to_end
 from digest.model import Envelope, Fate, Outcome
 from tests.mail_runs import make_envelope, run_mail
 from tests.smtp_servers import Act, Moment, ScriptedServer, closed_port
@@ -52,7 +52,7 @@ def test_every_byte_arrives_at_a_server_that_is_not_ours() -> None:
     try:
         envelopes = [make_envelope(n, content=body) for n, body in enumerate(ODD_CONTENTS, 1)]
         envelopes.append(make_envelope(100, "jörg@example.org", needs_smtputf8=True))
-        run = asyncio.run(run_mail(build_transport(replace(OPTIONS, port=port)), envelopes))
+        run = run_to_end(run_mail(build_transport(replace(OPTIONS, port=port)), envelopes))
     finally:
         controller.stop()
 
@@ -69,7 +69,7 @@ def test_a_message_too_large_for_the_relay_is_refused_before_it_is_sent() -> Non
     with ScriptedServer(extensions=("PIPELINING", "SIZE 1000")) as server:
         transport = build_transport(replace(OPTIONS, port=server.port))
         big = make_envelope(1, content=b"x" * 1001)
-        run = asyncio.run(run_mail(transport, [big, make_envelope(2)]))
+        run = run_to_end(run_mail(transport, [big, make_envelope(2)]))
 
     assert run.fates == {1: Fate.PERMANENT, 2: Fate.ACCEPTED}
     assert run.outcome(1).status == "5.3.4"
@@ -80,7 +80,7 @@ def test_only_messages_that_nobody_can_carry_end_well() -> None:
     # all are refused before a byte is sent; the connection has nothing to do and is closed
     bad = [make_envelope(n, "a b@example.org") for n in range(1, 600)]
     with ScriptedServer() as server:
-        run = asyncio.run(run_mail(build_transport(replace(OPTIONS, port=server.port)), bad))
+        run = run_to_end(run_mail(build_transport(replace(OPTIONS, port=server.port)), bad))
 
     assert run.error is None
     assert len(run.with_fate(Fate.PERMANENT)) == 599
@@ -93,7 +93,7 @@ def test_with_pipelining_a_message_and_the_next_ones_commands_leave_together(
     with ScriptedServer() as server:
         transport = build_transport(replace(OPTIONS, port=server.port, connections=connections))
         envelopes = [make_envelope(n) for n in range(1, 401)]
-        asyncio.run(run_mail(transport, envelopes, report_rounds=report_rounds))
+        run_to_end(run_mail(transport, envelopes, report_rounds=report_rounds))
 
     assert len(server.received) == 400
     assert server.joined >= 350
@@ -102,7 +102,7 @@ def test_with_pipelining_a_message_and_the_next_ones_commands_leave_together(
 def test_without_pipelining_nothing_is_said_before_the_answer() -> None:
     with ScriptedServer(extensions=("8BITMIME",)) as server:
         transport = build_transport(replace(OPTIONS, port=server.port))
-        run = asyncio.run(run_mail(transport, [make_envelope(n) for n in range(1, 101)]))
+        run = run_to_end(run_mail(transport, [make_envelope(n) for n in range(1, 101)]))
 
     assert len(run.with_fate(Fate.ACCEPTED)) == 100
     assert server.early == []
@@ -110,7 +110,7 @@ def test_without_pipelining_nothing_is_said_before_the_answer() -> None:
 
 def test_no_messages_open_no_connection() -> None:
     with ScriptedServer() as server:
-        run = asyncio.run(run_mail(build_transport(replace(OPTIONS, port=server.port)), []))
+        run = run_to_end(run_mail(build_transport(replace(OPTIONS, port=server.port)), []))
 
     assert run.error is None
     assert server.connections == 0
@@ -119,7 +119,7 @@ def test_no_messages_open_no_connection() -> None:
 def test_every_connection_ends_with_quit() -> None:
     with ScriptedServer() as server:
         transport = build_transport(replace(OPTIONS, port=server.port))
-        asyncio.run(run_mail(transport, [make_envelope(n) for n in range(1, 41)]))
+        run_to_end(run_mail(transport, [make_envelope(n) for n in range(1, 41)]))
 
     assert sum(line == "QUIT" for _, line in server.commands) == server.connections
 
@@ -130,7 +130,7 @@ def test_a_server_that_never_says_goodbye_does_not_hold_us_up() -> None:
 
     with ScriptedServer(rule) as server:
         transport = build_transport(replace(OPTIONS, port=server.port, timeout_s=0.2))
-        run = asyncio.run(run_mail(transport, [make_envelope(1)]))
+        run = run_to_end(run_mail(transport, [make_envelope(1)]))
 
     assert run.fates == {1: Fate.ACCEPTED}
 
@@ -139,7 +139,7 @@ def test_one_transport_serves_many_runs() -> None:
     with ScriptedServer() as server:
         transport = build_transport(replace(OPTIONS, port=server.port))
         for number in (1, 2, 3):
-            asyncio.run(run_mail(transport, [make_envelope(number)]))
+            run_to_end(run_mail(transport, [make_envelope(number)]))
 
     assert len(server.received) == 3
 
@@ -163,7 +163,7 @@ def test_a_take_that_waits_holds_up_neither_messages_nor_reports() -> None:
 
     with ScriptedServer() as server:
         transport = build_transport(replace(OPTIONS, port=server.port, connections=1))
-        asyncio.run(transport.run(take, report))
+        run_to_end(transport.run(take, report))
 
     assert len(server.received) == 2
 
@@ -185,7 +185,7 @@ def test_messages_in_doubt_are_never_more_than_connections() -> None:
 
     with ScriptedServer() as server:
         transport = build_transport(replace(OPTIONS, port=server.port, connections=3))
-        asyncio.run(transport.run(take, report))
+        run_to_end(transport.run(take, report))
 
     assert len(server.received) == 30
     assert max(most) <= 3
@@ -200,7 +200,7 @@ def test_a_connection_carries_so_many_messages_and_another_takes_its_place(
 
     with ScriptedServer(extensions=extensions) as server:
         options = replace(OPTIONS, port=server.port, connections=1, messages_per_connection=most)
-        run = asyncio.run(run_mail(build_transport(options), envelopes))
+        run = run_to_end(run_mail(build_transport(options), envelopes))
 
     assert run.with_fate(Fate.ACCEPTED) == list(range(1, 13))
     assert server.connections == connections
@@ -226,7 +226,7 @@ def test_take_and_report_are_never_called_by_two_at_once() -> None:
         inside["report"] -= 1
 
     with ScriptedServer() as server:
-        asyncio.run(build_transport(replace(OPTIONS, port=server.port)).run(take, report))
+        run_to_end(build_transport(replace(OPTIONS, port=server.port)).run(take, report))
 
     assert len(server.received) == 100
 
@@ -247,7 +247,7 @@ def test_an_error_of_take_climbs_after_all_is_reported() -> None:
     with ScriptedServer() as server:
         transport = build_transport(replace(OPTIONS, port=server.port))
         with pytest.raises(LookupError, match="the store is gone"):
-            asyncio.run(transport.run(take, report))
+            run_to_end(transport.run(take, report))
 
     assert sorted(outcome.outbox_id for outcome in reported) == list(range(1, 11))
 
@@ -264,7 +264,7 @@ def test_an_error_of_report_climbs_and_cuts_all_connections() -> None:
     with ScriptedServer() as server:
         transport = build_transport(replace(OPTIONS, port=server.port))
         with pytest.raises(LookupError, match="the store is gone"):
-            asyncio.run(transport.run(take, report))
+            run_to_end(transport.run(take, report))
 
     assert len(server.received) <= 5
 
@@ -301,7 +301,7 @@ def test_a_cancelled_run_reports_what_it_took(verb: str) -> None:
 
     with ScriptedServer(rule) as server:
         transport = build_transport(replace(OPTIONS, port=server.port))
-        asyncio.run(interrupt())
+        run_to_end(interrupt())
 
     assert sorted(outcome.outbox_id for outcome in reported) == taken
     fates = {outcome.outbox_id: outcome.fate for outcome in reported}
@@ -335,7 +335,7 @@ def test_whatever_a_relay_does_the_fates_agree_with_what_it_got(seed: int) -> No
     with ScriptedServer(rule, extensions=("PIPELINING",) if seed % 3 else ()) as server:
         options = replace(OPTIONS, port=server.port, connections=1 + seed % 7, timeout_s=0.15)
         envelopes = [make_envelope(n, f"p{n}@example.org") for n in range(1, 121)]
-        run = asyncio.run(run_mail(build_transport(options), envelopes))
+        run = run_to_end(run_mail(build_transport(options), envelopes))
 
     arrived = Counter(server.recipients)
     for number, fate in run.fates.items():

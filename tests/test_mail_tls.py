@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +11,7 @@ import pytest
 import trustme
 
 from digest.errors import ConfigError
-from digest.mail import TransportOptions, build_transport
+from digest.mail import TransportOptions, build_transport, run_to_end
 from digest.mail.base import Security
 from digest.mail.capabilities import Capabilities
 from digest.mail.handshake import NoConnection, log_in
@@ -57,7 +56,7 @@ def options(ca_file: Path) -> TransportOptions:
 def send(server: ScriptedServer, options: TransportOptions, count: int = 5) -> MailRun:
     transport = build_transport(replace(options, port=server.port))
     envelopes = [make_envelope(n, f"p{n}@example.org") for n in range(1, count + 1)]
-    return asyncio.run(run_mail(transport, envelopes))
+    return run_to_end(run_mail(transport, envelopes))
 
 
 def refused(run: MailRun) -> str:
@@ -98,7 +97,7 @@ def test_a_long_message_goes_through_tls_unchanged(
     )
     with ScriptedServer(tls=context, login=LOGIN) as server:
         transport = build_transport(replace(options, port=server.port))
-        run = asyncio.run(run_mail(transport, [make_envelope(1, content=content)]))
+        run = run_to_end(run_mail(transport, [make_envelope(1, content=content)]))
 
     assert run.fates == {1: Fate.ACCEPTED}
     assert server.contents == [content]
@@ -271,6 +270,6 @@ def test_a_cut_within_a_long_message_within_tls_is_temporary(
     content = b"Subject: x\r\n\r\n" + (b"y" * 98 + b"\r\n") * 400_000
     with ScriptedServer(rule, tls=context, login=LOGIN) as server:
         transport = build_transport(replace(options, port=server.port))
-        run = asyncio.run(run_mail(transport, [make_envelope(1, content=content)]))
+        run = run_to_end(run_mail(transport, [make_envelope(1, content=content)]))
 
     assert run.fates == {1: Fate.TEMPORARY}

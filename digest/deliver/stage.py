@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import logging
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from digest.deliver.pace import DomainPace
 from digest.deliver.rules import DeliveryReport, DeliveryRules, Progress
 from digest.deliver.run import Run
 from digest.errors import TransportError
-from digest.mail import Transport
+from digest.mail import Transport, run_to_end
 from digest.mail.dkim import DkimSigner
 from digest.model import OutboxState
 from digest.store import Store
@@ -78,7 +77,7 @@ class Deliverer:
 
         with among_senders(self._store, run.recover), _rare_collections():
             try:
-                asyncio.run(run.through(transport))
+                run_to_end(run.through(transport))
             except TransportError as error:
                 run.report.stopped = str(error)
                 has_sent = OutboxState.SENT in run.report.states

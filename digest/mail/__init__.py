@@ -11,6 +11,7 @@ import re
 from digest.errors import ConfigError
 from digest.mail.addresses import refuse_recipient
 from digest.mail.base import Report, Security, Take, Transport, TransportOptions
+from digest.mail.event_loop import run_to_end
 from digest.mail.files import FileTransport, write_eml, write_maildir
 from digest.mail.smtp import SmtpTransport
 
@@ -22,6 +23,7 @@ __all__ = [
     "TransportOptions",
     "build_transport",
     "refuse_recipient",
+    "run_to_end",
 ]
 
 _HOSTNAME = re.compile(r"[A-Za-z0-9.-]+|\[[A-Za-z0-9.:]+\]")

@@ -10,7 +10,7 @@ import asyncio
 import socket
 import ssl
 from contextlib import ExitStack
-from typing import Protocol
+from typing import Protocol, cast
 
 from digest.errors import ParseError, TransportError
 from digest.mail.base import TransportOptions
@@ -145,7 +145,8 @@ class Connection(asyncio.Protocol):
     # -- what asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        # uvloop's is one without being derived from it
+        transport = cast(asyncio.Transport, transport)
         self._transport = transport
         self._writer = Writer(transport, self._end_left)
         self._move_deadline()

@@ -5,14 +5,13 @@ What we believe to have been accepted must be there, once and byte for byte, and
 
 from __future__ import annotations
 
-import asyncio
 import random
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from digest.mail import TransportOptions, build_transport
+from digest.mail import TransportOptions, build_transport, run_to_end
 from digest.model import Envelope, Fate
 from tests.mail_runs import MailRun, make_envelope, run_mail
 from tests.mailchain.chain import READERS
@@ -41,7 +40,7 @@ class Relay:
     def send(self, envelopes: Sequence[Envelope], **changes: object) -> MailRun:
         """Hand over the messages; each is reported once, or the test fails."""
         options = replace(self.options, **changes)  # type: ignore[arg-type]
-        return asyncio.run(run_mail(build_transport(options), envelopes))
+        return run_to_end(run_mail(build_transport(options), envelopes))
 
     def check_arrivals(self, envelopes: Sequence[Envelope], run: MailRun) -> None:
         """What was accepted is in the mailboxes, whole and once; what was refused is not."""

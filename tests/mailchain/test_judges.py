@@ -5,7 +5,6 @@ Each judge is also shown what it must refuse: one that accepts everything proves
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Sequence
 from itertools import repeat
@@ -15,7 +14,7 @@ import pytest
 
 from digest.check.alignment import Senders
 from digest.check.arrived import judge_arrived
-from digest.mail import TransportOptions, build_transport
+from digest.mail import TransportOptions, build_transport, run_to_end
 from digest.model import Fate
 from tests.mail_runs import run_mail
 from tests.mailchain.chain import BOUNCE_DOMAIN, READERS, Chain
@@ -173,7 +172,7 @@ def delivered(running: Chain, tmp_path_factory: pytest.TempPathFactory) -> list[
         )
     )
     running.dovecot.tidy()
-    run = asyncio.run(run_mail(transport, letters))
+    run = run_to_end(run_mail(transport, letters))
     assert run.with_fate(Fate.ACCEPTED) == [*range(1, THOUSAND + 1)]
     arrived = running.dovecot.take(READERS[2], THOUSAND, seconds=90)
     assert len({re.search(rb"<letter-\d+@", letter)[0] for letter in arrived}) == THOUSAND

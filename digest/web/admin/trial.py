@@ -5,7 +5,6 @@ It is no row of the outbox: it was due to nobody. How the relay answered is show
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -14,6 +13,7 @@ from starlette.responses import Response
 
 from digest.addresses import parse_address
 from digest.errors import BadInput, TransportError
+from digest.mail import run_to_end
 from digest.model import Cadence, Edition, Envelope, Fate, Outcome, Profile, Status, Subscriber
 from digest.store.limits import Limit, allow
 from digest.web.admin.session import Session, page
@@ -40,7 +40,7 @@ def send_trial(desk: Desk, request: Request, session: Session, form: Form) -> Re
         if not allow(tx, "test mail", PER_HOUR, now=now):
             raise too_often(60)
     try:
-        outcome = asyncio.run(_send(desk, _message(desk, address, now)))
+        outcome = run_to_end(_send(desk, _message(desk, address, now)))
     except TransportError as error:
         return _page(desk, session, address=address, problem=str(error))
     answer = " ".join(str(p) for p in (outcome.code, outcome.status, outcome.text) if p)
