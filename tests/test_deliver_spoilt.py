@@ -176,8 +176,12 @@ def test_what_goes_wrong_with_several_is_told_once(
 
 # What was stored and is damaged
 
-#: what a damaged disk, or a hand in the database, leaves of the reasons and numbers of a pick
-SHOWN = ("[]", "{}", "5", "null", '[[["nothing","a","b"]],1,2,3]', '[[["topic"]],1,2,3]')
+#: what a damaged disk, or a hand in the database, leaves of what a mail tells of its items
+TOLD = (
+    *(("shown", t) for t in ("", "[]", "{}", "5", "null", "[1,2,3]", '[1,["topic"],1,2,3]')),
+    *(("shown", t) for t in ("[9999,null,1,2,3]", "[1,null,1,2,3]\n[1,null,1,2,3]", "\n\n[]")),
+    *(("reasons", t) for t in ("", "5", "null", "[", '[["nothing","a","b"]]', '[["topic"]]')),
+)
 #: the same of a wording; what is none is found when it is read, a part that is empty when it is used
 WORDINGS = ("[]", "5", "null", "{}", {"authors": None}, {"title": None}, {"abstract": None})
 NO_TEXT = "CAST(x'5b5bff' AS TEXT)"
@@ -185,9 +189,9 @@ NO_TEXT = "CAST(x'5b5bff' AS TEXT)"
 
 def damage(world: World, column: str, value: str) -> None:
     """Damage what was stored for the first edition."""
-    table, key = {"shown": ("pick", "edition_id"), "data": ("wording", "id")}[column]
+    table = "wording" if column == "data" else "edition"
     with world.store.write() as tx:
-        tx.execute(text(f"UPDATE {table} SET {column} = {value} WHERE {key} = 1"))
+        tx.execute(text(f"UPDATE {table} SET {column} = {value} WHERE id = 1"))
 
 
 def check_others_go(world: World, reason: str) -> None:
@@ -208,17 +212,17 @@ def apart(world: World) -> World:
     return world
 
 
-@pytest.mark.parametrize("shown", SHOWN)
+@pytest.mark.parametrize(("column", "told"), TOLD)
 def test_an_edition_that_cannot_be_read_back_waits_alone(
-    apart: World, shown: str, caplog: pytest.LogCaptureFixture
+    apart: World, column: str, told: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    damage(apart, "shown", f"'{shown}'")
+    damage(apart, column, f"'{told}'")
 
     check_others_go(apart, "damaged: its edition cannot be read back")
 
-    (told,) = (record for record in caplog.records if record.levelno == logging.ERROR)
-    assert told.getMessage() == "message 1 waits: damaged: its edition cannot be read back"
-    assert told.exc_info is not None
+    (said,) = (record for record in caplog.records if record.levelno == logging.ERROR)
+    assert said.getMessage() == "message 1 waits: damaged: its edition cannot be read back"
+    assert said.exc_info is not None
 
 
 @pytest.mark.parametrize("part", WORDINGS, ids=json.dumps)
@@ -247,7 +251,7 @@ def test_a_text_that_is_none_waits_alone(sqlite_world: World) -> None:
 
 def test_what_is_damaged_goes_when_it_is_mended(apart: World) -> None:
     with apart.store.read() as tx:
-        before = tx.execute(text("SELECT CAST(shown AS TEXT) FROM pick WHERE edition_id = 1"))
+        before = tx.execute(text("SELECT shown FROM edition WHERE id = 1"))
         whole = before.scalar_one()
     damage(apart, "shown", "'[]'")
     apart.deliver()

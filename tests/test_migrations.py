@@ -5,21 +5,31 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, select, text
+from sqlalchemy import JSON, TableClause, column, func, insert, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from digest.errors import StoreError, StoreVersion
 from digest.model import InterestKind
 from digest.resources import data_path
-from digest.store import Store, people
+from digest.store import Store, editions, people
 from digest.store.migrate import head_version, migrate, open_store, stored_version
 from digest.store.people import Wish
-from digest.store.schema import interest, item, metadata, outbox, subscriber
+from digest.store.schema import (
+    edition,
+    interest,
+    item,
+    metadata,
+    outbox,
+    pick,
+    subscriber,
+    wording,
+)
 from digest.text import text_key
 from tests.databases import Databases
 from tests.store_pieces import add_person, count
@@ -212,6 +222,60 @@ def test_items_of_the_first_schema_are_known_by_what_they_say(empty: Store, tmp_
         rows = tx.execute(select(item.c.title, item.c.abstract, item.c.text_key)).all()
     assert len(rows) == 1202
     assert all(row.text_key == text_key(row.title, row.abstract) for row in rows)
+
+
+PICK_NAMES = (
+    "edition_id", "section", "position", "subscriber_id", "wording_id", "score", "match", "trend",
+    "freshness",
+)  # fmt: skip
+MADE_AT = datetime(2026, 3, 11, 7, tzinfo=UTC)
+
+
+def test_editions_of_before_are_told_as_they_were(empty: Store, tmp_path: Path) -> None:
+    before = tmp_path / "before"
+    shutil.copytree(MIGRATIONS, before, ignore=shutil.ignore_patterns("__pycache__", "0006*"))
+    migrate(empty, before)
+    own, trend = ["keyword", "matches", 'a "],["\n'], ["trend", "5 votes in 1 h", ""]
+    rows = [
+        ("rising", 1, 1, [[trend], 5, None, None]),
+        ("pick", 2, 2, [[own, trend], 5, 0, None]),
+        ("pick", 1, 1, [[own], None, None, 7]),
+    ]
+    person = add_person(empty)
+    old_pick = TableClause("pick", *map(column, PICK_NAMES), column("shown", JSON))
+    told = {"due_at": MADE_AT, "made_at": MADE_AT, "zone": "UTC", "considered": 9, "interests": 1}
+    said = {"key": "k", "url": "u", "abstract": "", "authors": [], "categories": []}
+    parts = {"score": 0.5, "match": 0.5, "trend": 0.5, "freshness": 0.5}
+    with empty.write() as tx:
+        # more than the migration takes at once; all but the first two have no items
+        for n in range(1, 1003):
+            day = MADE_AT.date() + timedelta(days=n)
+            tx.execute(insert(edition).values(id=n, subscriber_id=person, local_on=day, **told))
+        for n in (1, 2):
+            data = said | {"title": f"Title {n}"}
+            tx.execute(insert(wording).values(id=n, fingerprint=f"f{n}", data=data))
+        for edition_id in (1, 2):
+            for section, position, wording_id, shown in rows:
+                values = (edition_id, section, position, person, wording_id)
+                of_pick = dict(zip(PICK_NAMES, values, strict=False)) | parts
+                tx.execute(insert(old_pick).values(**of_pick, shown=shown))
+
+    migrate(empty)
+
+    with empty.read() as tx:
+        found = editions.load_editions(tx, [1, 2, 1002])
+        picks = tx.execute(select(func.count()).select_from(pick)).scalar_one()
+    assert picks == 6
+    assert (found[1002].entries, found[1002].rising) == ((), ())
+    for one in (found[1], found[2]):
+        assert [
+            (e.wording.title, [str(r) for r in e.pick.reasons], e.votes, e.comments, e.stars)
+            for e in (*one.entries, *one.rising)
+        ] == [
+            ("Title 1", ['matches a "],["'], None, None, 7),
+            ("Title 2", ['matches a "],["', "5 votes in 1 h"], 5, 0, None),
+            ("Title 1", ["5 votes in 1 h"], 5, None, None),
+        ]
 
 
 # Refusing

@@ -10,8 +10,6 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert
-from sqlalchemy.exc import IntegrityError
 
 from digest.model import Reason, ReasonKind, Section, Sheet
 from digest.store import Store, editions
@@ -94,18 +92,6 @@ def test_what_was_seen_among_candidates_is_what_was_seen_of_them(store: Store) -
 def test_nothing_made_is_nothing_stored(store: Store) -> None:
     with store.write() as tx:
         assert editions.add_editions(tx, []) == []
-
-
-def test_an_item_stored_by_hand_without_its_wording_is_refused(store: Store) -> None:
-    """Whatever is picked can be shown again: the wording is no option."""
-    ann = add_person(store)
-    with store.write() as tx:
-        (edition_id,) = editions.add_editions(tx, [edition_of(ann)])
-    values = {"edition_id": edition_id, "section": "pick", "position": 1, "subscriber_id": ann}
-
-    with pytest.raises(IntegrityError), store.write() as tx:
-        told = {"score": 0.5, "match": 0.5, "trend": 0.5, "freshness": 0.5, "shown": []}
-        tx.execute(insert(pick).values(wording_id=None, **values, **told))
 
 
 _ODD = st.text(st.sampled_from('ab"[],\\{}: é稀\n'), max_size=8)

@@ -28,6 +28,7 @@ from digest.model.editions import (
     Seen,
     Sheet,
     Why,
+    part_trend,
 )
 from digest.model.papers import (
     Announce,
@@ -97,4 +98,5 @@ __all__ = [
     "Topic",
     "Why",
     "Wording",
+    "part_trend",
 ]

@@ -177,15 +177,19 @@ class Edition:
         )
 
 
+def part_trend(reasons: tuple[Reason, ...]) -> tuple[tuple[Reason, ...], Reason | None]:
+    """A reader's own reasons, and how the item trends, which stands last if it does."""
+    if reasons and reasons[-1].kind is ReasonKind.TREND:
+        return reasons[:-1], reasons[-1]
+    return reasons, None
+
+
 def _lines(entries: Sequence[Entry]) -> tuple[Line, ...]:
     """The entries of a list; equal reasons are told once."""
     whys: dict[tuple[Reason, ...], Why] = {}
     lines = []
     for entry in entries:
-        own, trend = entry.pick.reasons, None
-        # it stands last
-        if own and own[-1].kind is ReasonKind.TREND:
-            own, trend = own[:-1], own[-1]
+        own, trend = part_trend(entry.pick.reasons)
         why = whys.get(own)
         if why is None:
             why = whys[own] = Why(reasons=own)

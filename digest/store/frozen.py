@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from itertools import chain, count
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, Select, Text, bindparam, cast, select
+from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, select
 from sqlalchemy.exc import OperationalError
 
 from digest.errors import StoreDamaged
@@ -33,19 +34,13 @@ from digest.model import (
 from digest.store.items import batches
 from digest.store.schema import edition, pick, subscriber, wording
 
-#: wordings, reasons and the like that are kept at most, of each
+#: wordings, and items as they were seen, that are kept at most
 _CACHED_MAX = 20_000
 #: readers' own reasons: a few of each reader, and those of topics
 _WHYS_MAX = 4_000
-_RISING = Section.RISING.value
 _KINDS = {kind.value: kind for kind in ReasonKind}
-#: what stands between two reasons of a pick, see shelving._pick_rows, and between its reasons and
-#: its numbers, and nowhere within one, where quotes are escaped. The text is cut there, into a
-#: reader's own reasons, which several picks share, and what all see who get the item: each is read
-#: once
-_BETWEEN, _BEHIND = '"],["', '"]],'
-#: how the second begins when it tells how the item trends: behind other reasons, and alone
-_TREND = ('trend"', '[[["trend"')
+#: between the lines of what is picked and of what is rising; JSON has no line's end in it
+_PART = "\n\n"
 
 #: what reading raises when something stored is no JSON, lacks a part, or is no date
 _DAMAGE = (ValueError, TypeError, LookupError, AttributeError)
@@ -54,13 +49,6 @@ _NO_TEXT = "could not decode"
 
 # built once: building a statement costs more than running it
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_IN_ORDER = (pick.c.edition_id, pick.c.section, pick.c.position)
-_LINES: Select[Any] = (
-    # what is shown as text, see _BETWEEN
-    select(*_IN_ORDER, pick.c.wording_id, cast(pick.c.shown, Text))
-    .where(pick.c.edition_id.in_(_IDS))
-    .order_by(*_IN_ORDER)
-)
 _SCORES: Select[Any] = (
     select(
         pick.c.edition_id,
@@ -72,7 +60,7 @@ _SCORES: Select[Any] = (
         pick.c.freshness,
     )
     .where(pick.c.edition_id.in_(_IDS))
-    .order_by(*_IN_ORDER)
+    .order_by(pick.c.edition_id, pick.c.section, pick.c.position)
 )
 _SHEETS: Select[Any] = (
     select(
@@ -84,6 +72,8 @@ _SHEETS: Select[Any] = (
         edition.c.considered,
         edition.c.interests,
         edition.c.note,
+        edition.c.reasons,
+        edition.c.shown,
     )
     .join(subscriber, subscriber.c.id == edition.c.subscriber_id)
     .where(edition.c.id.in_(_IDS))
@@ -92,8 +82,20 @@ _HEADS: Select[Any] = select(edition.c.id, edition.c.zone, edition.c.due_at).whe
     edition.c.id.in_(_IDS)
 )
 _WORDINGS: Select[Any] = select(wording.c.id, wording.c.data).where(wording.c.id.in_(_IDS))
-#: what is picked and what is rising
-Lists = tuple[list[Line], list[Line]]
+
+
+def join_lists(picks: Iterable[str], rising: Sequence[str]) -> str:
+    """The lines of both lists as one text."""
+    lists = ["\n".join(picks)]
+    if rising:
+        lists.append("\n".join(rising))
+    return _PART.join(lists)
+
+
+def _part_lists(text: str) -> tuple[list[str], list[str]]:
+    """The other way round."""
+    picks, _, rising = text.partition(_PART)
+    return picks.split("\n") if picks else [], rising.split("\n") if rising else []
 
 
 class EditionReader:
@@ -105,26 +107,27 @@ class EditionReader:
     def __init__(self) -> None:
         self._wordings: dict[int, Wording] = {}
         self._whys: dict[str, Why] = {}
-        self._seen: dict[tuple[int, str], Seen] = {}
+        self._seen: dict[str, Seen] = {}
 
     def sheets(self, tx: Connection, ids: Sequence[int]) -> dict[int, Sheet]:
         """What the mails of editions are made from, by id; those that are gone are left out."""
         found: dict[int, Sheet] = {}
         for batch in batches(ids):
-            asked = {"ids": list(batch)}
-            lists = self._lines(tx, asked)
-            for id_, subscriber_id, email, made_at, on, considered, interests, note in tx.execute(
-                _SHEETS, asked
-            ):
-                items, rising = lists.get(id_) or ((), ())
+            rows = tx.execute(_SHEETS, {"ids": list(batch)}).all()
+            own = [_part_lists(row[-2]) for row in rows]
+            shown = [_part_lists(row[-1]) for row in rows]
+            self._learn_whys(set().union(*chain.from_iterable(own)))
+            self._learn_seen(tx, set().union(*chain.from_iterable(shown)))
+            for row, (own_picks, own_rising), (picks, rising) in zip(rows, own, shown, strict=True):
+                id_, subscriber_id, email, made_at, on, considered, interests, note, *_ = row
                 found[id_] = Sheet(
                     id=id_,
                     subscriber_id=subscriber_id,
                     email=email,
                     made_at=made_at,
                     local_on=on,
-                    items=tuple(items),
-                    rising=tuple(rising),
+                    items=self._lines(own_picks, picks),
+                    rising=self._lines(own_rising, rising),
                     considered=considered,
                     interests=interests,
                     note=note,
@@ -161,65 +164,49 @@ class EditionReader:
             if i in heads and i in sheets
         }
 
-    def _lines(self, tx: Connection, asked: dict[str, Any]) -> dict[int, Lists]:
-        """The picks of editions in their order."""
-        rows = tx.execute(_LINES, asked).all()
-        self._learn_wordings(tx, {row[3] for row in rows})
-        whys, seen, learn_why, learn_seen = (
-            self._whys,
-            self._seen,
-            self._learn_why,
-            self._learn_seen,
-        )
-        found: dict[int, Lists] = {}
-        for edition_id, section, position, wording_id, shown in rows:
-            own, _, rest = shown.rpartition(_BETWEEN)
-            if not rest.startswith(_TREND):
-                own, _, rest = shown.rpartition(_BEHIND)
-            lists = found.get(edition_id)
-            if lists is None:
-                lists = found[edition_id] = ([], [])
-            lists[section == _RISING].append(
-                Line(
-                    position,
-                    whys.get(own) or learn_why(own),
-                    seen.get((wording_id, rest)) or learn_seen(wording_id, rest),
-                )
+    def _lines(self, own: list[str], shown: list[str]) -> tuple[Line, ...]:
+        """A list's items, whose texts have been learned."""
+        if len(own) != len(shown):
+            raise ValueError(f"{len(own)} lines of reasons for {len(shown)} items")
+        why_of, seen_of = self._whys.__getitem__, self._seen.__getitem__
+        return tuple(map(Line, count(1), map(why_of, own), map(seen_of, shown)))
+
+    def _learn_whys(self, texts: set[str]) -> None:
+        """Have these reasons at hand."""
+        new = texts - self._whys.keys()
+        if len(self._whys) > _WHYS_MAX:
+            self._whys.clear()
+            new = texts
+        for text in new:
+            reasons = json.loads(text)
+            self._whys[text] = Why(reasons=tuple(_reason_from(*reason) for reason in reasons))
+
+    def _learn_seen(self, tx: Connection, texts: set[str]) -> None:
+        """Have these items at hand."""
+        new = texts - self._seen.keys()
+        if len(self._seen) > _CACHED_MAX:
+            self._seen.clear()
+            new = texts
+        decoded = {text: json.loads(text) for text in new}
+        self._learn_wordings(tx, {wording_id for wording_id, *_ in decoded.values()})
+        for text, (wording_id, trend, votes, comments, stars) in decoded.items():
+            self._seen[text] = Seen(
+                wording=self._wordings[wording_id],
+                trend=_reason_from(*trend) if trend is not None else None,
+                votes=votes,
+                comments=comments,
+                stars=stars,
             )
-        return found
 
     def _learn_wordings(self, tx: Connection, ids: set[int]) -> None:
         """Have these wordings at hand."""
-        new = sorted(ids - self._wordings.keys())
-        if new and len(self._wordings) > _CACHED_MAX:
+        new = ids - self._wordings.keys()
+        if len(self._wordings) > _CACHED_MAX:
             self._wordings.clear()
-            new = sorted(ids)
-        for batch in batches(new):
+            new = ids
+        for batch in batches(sorted(new)):
             rows = tx.execute(_WORDINGS, {"ids": list(batch)})
             self._wordings |= {row.id: wording_from(row.data) for row in rows}
-
-    def _learn_why(self, text: str) -> Why:
-        """The reasons before the end of what a pick shows."""
-        if len(self._whys) > _WHYS_MAX:
-            self._whys.clear()
-        (found,) = json.loads(f'{text}"]]]') if text else ((),)
-        why = self._whys[text] = Why(reasons=tuple(_reason_from(*reason) for reason in found))
-        return why
-
-    def _learn_seen(self, wording_id: int, text: str) -> Seen:
-        """The end of what a pick shows: how the item trends, if it does, and the numbers."""
-        if len(self._seen) > _CACHED_MAX:
-            self._seen.clear()
-        start = "" if text.startswith("[") else '[[["' if text.startswith(_TREND) else "[[],"
-        reasons, votes, comments, stars = json.loads(start + text)
-        seen = self._seen[wording_id, text] = Seen(
-            wording=self._wordings[wording_id],
-            trend=_reason_from(*reasons[0]) if reasons else None,
-            votes=votes,
-            comments=comments,
-            stars=stars,
-        )
-        return seen
 
 
 def _reason_from(kind: str, lead: str, subject: str) -> Reason:

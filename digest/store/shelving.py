@@ -1,7 +1,7 @@
 """Freezing editions: what was picked is written down as the reader will see it.
 
-The other side of frozen.py. An edition is stored with its picks; what an item said (its wording)
-is stored once for all editions, and what many picks share is encoded once.
+The other side of frozen.py. An edition is stored with its picks, and with what its mail tells of
+them as lines of text; what an item said (its wording) is stored once for all editions.
 Source: benchmarks/rank_speed.py; writing editions took longer than ranking them.
 """
 
@@ -17,9 +17,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from digest.model import Edition, Entry, Reason, Section, Wording
+from digest.model import Edition, Entry, Reason, Section, Wording, part_trend
 from digest.store.bulk import insert_tuples
 from digest.store.engine import json_text
+from digest.store.frozen import join_lists
 from digest.store.items import batches
 from digest.store.schema import edition, pick, wording
 from digest.store.upsert import insert_new
@@ -30,10 +31,10 @@ _EDITION_NAMES = (
     "subscriber_id", "local_on", "due_at", "made_at", "zone", "considered", "interests", "note",
 )  # fmt: skip
 _PICK_NAMES = (
-    "edition_id", "section", "position", "subscriber_id", "item_id", "wording_id", "score",
-    "match", "trend", "freshness", "shown",
+    "edition_id", "section", "position", "subscriber_id", "item_id", "score", "match", "trend",
+    "freshness",
 )  # fmt: skip
-_EDITION_COLUMNS = tuple(edition.c[name] for name in _EDITION_NAMES)
+_EDITION_COLUMNS = tuple(edition.c[name] for name in (*_EDITION_NAMES, "reasons", "shown"))
 _edition_values = attrgetter(*_EDITION_NAMES)
 _PICK_COLUMNS = tuple(pick.c[name] for name in _PICK_NAMES)
 # built once: building a statement costs more than running it
@@ -61,19 +62,19 @@ class EditionWriter:
         """Store editions with their picks and wordings; returns their ids in order."""
         if not made:
             return []
-        ids = _add_editions(tx, made)
         # by identity: most records are shared, and hashing one costs more than its row
         entries = [entry for e in made for entry in (*e.entries, *e.rising)]
         wordings = {id(entry.wording): entry.wording for entry in entries}
         wording_ids = self._wording_ids(tx, set(wordings.values()))
         known = {at: wording_ids[record] for at, record in wordings.items()}
         reasons = {id(reason): reason for entry in entries for reason in entry.pick.reasons}
-        told = {at: self._reason(reason) for at, reason in reasons.items()}
+        encoded = {at: self._reason(reason) for at, reason in reasons.items()}
+        ids = _add_editions(tx, made, [_told(e, known, encoded) for e in made])
         picks = [
             row
             for edition_id, e in zip(ids, made, strict=True)
             for section, entries in ((Section.PICK, e.entries), (Section.RISING, e.rising))
-            for row in _pick_rows(edition_id, e.subscriber_id, section.value, entries, known, told)
+            for row in _pick_rows(edition_id, e.subscriber_id, section.value, entries)
         ]
         insert_tuples(tx, _PICK_COLUMNS, picks)
         return ids
@@ -107,9 +108,12 @@ class EditionWriter:
         return known
 
 
-def _add_editions(tx: Connection, made: Sequence[Edition]) -> list[int]:
+def _add_editions(
+    tx: Connection, made: Sequence[Edition], told: Sequence[tuple[str, str]]
+) -> list[int]:
     """The rows of editions alone; their ids in order."""
-    insert_tuples(tx, _EDITION_COLUMNS, [_edition_values(e) for e in made])
+    new = [(*_edition_values(e), *texts) for e, texts in zip(made, told, strict=True)]
+    insert_tuples(tx, _EDITION_COLUMNS, new)
     # asked for afterwards: rows that return something are inserted one by one
     ids: dict[tuple[int, date], int] = {}
     days = list({e.local_on for e in made})
@@ -119,37 +123,50 @@ def _add_editions(tx: Connection, made: Sequence[Edition]) -> list[int]:
     return [ids[e.subscriber_id, e.local_on] for e in made]
 
 
-def _pick_rows(
-    edition_id: int,
-    subscriber_id: int,
-    section: str,
-    entries: Iterable[Entry],
-    known: Mapping[int, int],
-    told: Mapping[int, str],
-) -> Iterator[tuple[Any, ...]]:
-    """The rows of a section, from the ids of wordings and the texts of reasons by identity."""
-    for entry in entries:
+def _told(e: Edition, known: Mapping[int, int], encoded: Mapping[int, str]) -> tuple[str, str]:
+    """What the mail of an edition tells of its items, see the columns reasons and shown.
+
+    `known` has the ids of wordings, `encoded` the texts of reasons, both by identity.
+    """
+    both = [list(_lines(entries, known, encoded)) for entries in (e.entries, e.rising)]
+    own, seen = ([[line[which] for line in lines] for lines in both] for which in (0, 1))
+    return join_lists(*own), join_lists(*seen)
+
+
+def _lines(
+    entries: Iterable[Entry], known: Mapping[int, int], encoded: Mapping[int, str]
+) -> Iterator[tuple[str, str]]:
+    """The two lines of each item: the reader's own reasons, and the item as all saw it."""
+    for place, entry in enumerate(entries, 1):
         chosen = entry.pick
-        parts = chosen.parts
+        assert chosen.position == place, "the place of an item is that of its line"
+        own, trend = part_trend(chosen.reasons)
         votes, comments, stars = entry.votes, entry.comments, entry.stars
-        # reasons and numbers, the same text for all readers who saw the same
         shown = (
-            f"[[{','.join([told[id(reason)] for reason in chosen.reasons])}],"
+            f"[{known[id(entry.wording)]},{'null' if trend is None else encoded[id(trend)]},"
             f"{'null' if votes is None else votes},"
             f"{'null' if comments is None else comments},{'null' if stars is None else stars}]"
         )
+        yield f"[{','.join([encoded[id(reason)] for reason in own])}]", shown
+
+
+def _pick_rows(
+    edition_id: int, subscriber_id: int, section: str, entries: Iterable[Entry]
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a section."""
+    for entry in entries:
+        chosen = entry.pick
+        parts = chosen.parts
         yield (
             edition_id,
             section,
             chosen.position,
             subscriber_id,
             chosen.item_id,
-            known[id(entry.wording)],
             chosen.score,
             parts.match,
             parts.trend,
             parts.freshness,
-            shown,
         )
 
 

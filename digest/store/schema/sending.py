@@ -39,6 +39,9 @@ edition = Table(
     Column("considered", Integer, nullable=False),
     Column("interests", Integer, nullable=False),
     Column("note", Text),
+    # what its mail tells: a line of JSON for each item, in order; picks, an empty line, rising
+    Column("reasons", Text, nullable=False, server_default=""),  # the reader's own
+    Column("shown", Text, nullable=False, server_default=""),  # the item as all saw it then
     UniqueConstraint("subscriber_id", "local_on"),
     sqlite_autoincrement=True,
 )
@@ -52,12 +55,10 @@ pick = Table(
     key_of("subscriber", nullable=False),
     # null when the item was later found to be the same as another pick of this person
     Column("item_id", ForeignKey("item.id", ondelete="SET NULL"), nullable=True),
-    Column("wording_id", ForeignKey("wording.id"), nullable=False),
     Column("score", Float, nullable=False),
     Column("match", Float, nullable=False),  # the parts of the score
     Column("trend", Float, nullable=False),
     Column("freshness", Float, nullable=False),
-    Column("shown", JSON, nullable=False),  # reasons and numbers as the reader saw them
     UniqueConstraint("subscriber_id", "item_id"),  # nothing is ever sent twice to one person
     Index(None, "item_id"),
 )
