@@ -146,9 +146,9 @@ def item_view(shared: Shared, personal: Personal) -> ItemView:
     wording = shared.wording
     return ItemView(
         title=shown_title(wording),
-        url=http_url(wording.url),
-        authors=author_line(wording.authors),
-        organization=cut(readable((wording.organization or "")[:500]), _ORGANIZATION_MAX),
+        url=_checked_url(wording.url),
+        authors=_author_line(wording.authors),
+        organization=_organization(wording.organization or ""),
         abstract=_abstract(shared),
         links=_links(shared),
         position=personal.position,
@@ -185,6 +185,16 @@ def author_line(authors: Sequence[str]) -> str:
     if len(authors) > _AUTHORS_SHOWN + 1 and len(names) > _AUTHORS_SHOWN:
         return f"{', '.join(names[:_AUTHORS_SHOWN])} and {len(authors) - _AUTHORS_SHOWN:,} more"
     return ", ".join(names)
+
+
+#: for an item is viewed once as a pick and once as rising, and its first link is its title's too
+_author_line = lru_cache(maxsize=4_096)(author_line)
+_checked_url = lru_cache(maxsize=8_192)(http_url)
+
+
+@lru_cache(maxsize=1_024)
+def _organization(name: str) -> str:
+    return cut(readable(name[:500]), _ORGANIZATION_MAX)
 
 
 def own_view(why: Why) -> OwnView:
@@ -225,5 +235,5 @@ def _links(shared: Shared) -> tuple[LinkView, ...]:
     return tuple(
         LinkView(label=label, url=checked, note=note)
         for label, url, note in offered
-        if url and (checked := http_url(url))
+        if url and (checked := _checked_url(url))
     )
