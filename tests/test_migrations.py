@@ -14,10 +14,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import JSON, TableClause, column, func, insert, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from digest.errors import StoreError, StoreVersion
+from digest.errors import StoreDamaged, StoreError, StoreVersion
 from digest.model import InterestKind
 from digest.resources import data_path
 from digest.store import Store, editions, people
+from digest.store.frozen import EditionReader
 from digest.store.migrate import head_version, migrate, open_store, stored_version
 from digest.store.people import Wish
 from digest.store.schema import (
@@ -259,13 +260,17 @@ def test_editions_of_before_are_told_as_they_were(empty: Store, tmp_path: Path) 
                 values = (edition_id, section, position, person, wording_id)
                 of_pick = dict(zip(PICK_NAMES, values, strict=False)) | parts
                 tx.execute(insert(old_pick).values(**of_pick, shown=shown))
+        damaged = dict(zip(PICK_NAMES, (3, "pick", 1, person, 1), strict=False)) | parts
+        tx.execute(insert(old_pick).values(**damaged, shown=[]))
 
     migrate(empty)
 
     with empty.read() as tx:
         found = editions.load_editions(tx, [1, 2, 1002])
+        (spoilt,) = EditionReader().each(tx, [3]).values()
         picks = tx.execute(select(func.count()).select_from(pick)).scalar_one()
-    assert picks == 6
+    assert picks == 7
+    assert isinstance(spoilt, StoreDamaged)
     assert (found[1002].entries, found[1002].rising) == ((), ())
     for one in (found[1], found[2]):
         assert [

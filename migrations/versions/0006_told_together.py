@@ -13,6 +13,8 @@ down_revision = "0005"
 
 _BATCH = 500
 _TREND = "trend"
+#: a line that cannot be read back: what was damaged before stays damaged, and spoils no other
+_DAMAGED = ("null", "null")
 
 
 def upgrade() -> None:
@@ -27,7 +29,8 @@ def upgrade() -> None:
 def _fill() -> None:
     edition = sa.table("edition", *map(sa.column, ("id", "reasons", "shown")))
     names = ("edition_id", "section", "position", "wording_id")
-    pick = sa.table("pick", *map(sa.column, names), sa.column("shown", sa.JSON()))
+    pick = sa.table("pick", *map(sa.column, names))
+    shown = sa.cast(sa.literal_column("pick.shown"), sa.Text()).label("shown")
     set_told = (
         sa.update(edition)
         .where(edition.c.id == sa.bindparam("row_id"))
@@ -40,7 +43,7 @@ def _fill() -> None:
         if not ids:
             return
         rows = tx.execute(
-            sa.select(pick)
+            sa.select(pick, shown)
             .where(pick.c.edition_id.between(ids[0], ids[-1]))
             .order_by(pick.c.edition_id, pick.c.section, pick.c.position)
         )
@@ -57,12 +60,17 @@ def _fill() -> None:
         last = ids[-1]
 
 
-def _lines(wording_id: int, shown: list) -> tuple[str, str]:
+def _lines(wording_id: int, shown: str) -> tuple[str, str]:
     """The reader's own reasons of a pick, and the item as all saw it."""
-    own, *numbers = shown
-    has_trend = bool(own) and own[-1][0] == _TREND
-    trend = own.pop() if has_trend else None
-    return _json(own), _json([wording_id, trend, *numbers])
+    try:
+        own, *numbers = json.loads(shown)
+        has_trend = bool(own) and own[-1][0] == _TREND
+        trend = own.pop() if has_trend else None
+        lines = _json(own), _json([wording_id, trend, *numbers])
+        "".join(lines).encode()
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return _DAMAGED
+    return lines
 
 
 def _text(lists: dict[str, list[tuple[str, str]]], which: int) -> str:
