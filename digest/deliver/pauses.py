@@ -43,12 +43,11 @@ def begin_pause(store: Store, error: TransportError, now: datetime, *, has_sent:
     first, longest = (_BREATH_FIRST, _BREATH_LONGEST) if is_busy else (_FIRST, _LONGEST)
     with store.write() as tx:
         before = (None if has_sent else facts.get_fact(tx, _PAUSED)) or {}
-        # pauses of older versions do not say of which kind they are
-        times = before.get("times", 0) if before.get("is_busy", is_busy) == is_busy else 0
+        kind = "busy_times" if is_busy else "times"
+        times = before.get(kind, 0)
         pause = min(first * 2 ** min(times, 10), longest)
-        value = {
-            "times": times + 1,
-            "is_busy": is_busy,
+        value = before | {
+            kind: times + 1,
             "since": before.get("since", now.isoformat()),
             "until": (now + pause).isoformat(),
             "reason": str(error),
