@@ -126,6 +126,16 @@ def test_results_that_somebody_else_has_written_do_not_count() -> None:
     assert [f.level.value for f in look(PASSED + forged + signed())] == ["green"]
 
 
+def test_a_relay_s_signature_that_passes_does_not_hide_that_ours_failed() -> None:
+    told = (
+        b"Authentication-Results: mx.receiver.example; dkim=fail header.i=@mail.example.org;\r\n"
+        b"\tdkim=pass header.d=relay.example; spf=pass smtp.mailfrom=relay.example\r\n"
+    )
+    found = only(judge_arrived(told + signed(), OURS))
+
+    assert (found.level, found.said) == ("red", "the receiver of the mail says dkim=fail")
+
+
 def test_results_in_several_headers_of_one_receiver_are_put_together() -> None:
     first = b"Authentication-Results: mx.receiver.example; dkim=pass header.d=example.org\r\n"
     second = b"Authentication-Results: mx.receiver.example; dmarc=fail header.from=example.org\r\n"

@@ -24,7 +24,8 @@ ARRIVED = "mail.arrived"
 _ONE_CLICK = ("List-Unsubscribe", "List-Unsubscribe-Post")
 _MUST_BE_SIGNED = frozenset({"from", "list-unsubscribe", "list-unsubscribe-post"})
 _METHODS = ("spf", "dkim", "dmarc")
-_RESULT = re.compile(r"(?:^|[;\s])(spf|dkim|dmarc)\s*=\s*([a-z]+)", re.I)
+_RESULT = re.compile(r"(?:^|\s)(spf|dkim|dmarc)\s*=\s*([a-z]+)", re.I)
+_SIGNER = re.compile(r"\sheader\.[di]\s*=\s*\"?(?:[^\s@\"]*@)?([^\s@\"]+)", re.I)
 _COMMENT = re.compile(r"\([^()]*\)")
 _NO_FAULT = frozenset({"pass", "none", "neutral", "policy", "temperror"})
 _ADVICE = {
@@ -49,7 +50,7 @@ def judge_arrived(content: bytes, senders: Senders) -> Iterator[Finding]:
         )
         return
     faults = [*_judge_headers(message), *_judge_signatures(message, senders)]
-    results = _results(message)
+    results = _results(message, senders)
     faults += _judge_results(results)
     yield from faults
     if not faults:
@@ -126,8 +127,9 @@ def _covered(tags: dict[str, str]) -> set[str]:
     return {name.lower() for name in tags.get("h", "").split(":")}
 
 
-def _results(message: Message) -> dict[str, str]:
-    """What the last receiver found, by method; of several results the best.
+def _results(message: Message, senders: Senders) -> dict[str, str]:
+    """What the last receiver found, by method; a pass before others, of signatures for the From
+    line's domain.
 
     Only what carries the name of the topmost result counts: anybody can write such a header.
     """
@@ -137,10 +139,16 @@ def _results(message: Message) -> dict[str, str]:
     for value, receiver in zip(values, receivers, strict=True):
         if receiver != receivers[0]:
             continue
-        for method, result in _RESULT.findall(_COMMENT.sub(" ", value)):
-            known = found.get(method.lower())
-            if known is None or known != "pass":
-                found[method.lower()] = result.lower()
+        for told in _COMMENT.sub(" ", value).split(";"):
+            if (result := _RESULT.search(told)) is None:
+                continue
+            method = result[1].lower()
+            signer = _SIGNER.search(told) if method == "dkim" else None
+            if signer and not is_aligned(signer[1].lower(), senders.from_domain):
+                # another's signature that passes does not mend ours
+                continue
+            if found.get(method) != "pass":
+                found[method] = result[2].lower()
     return found
 
 
