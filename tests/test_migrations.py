@@ -248,7 +248,7 @@ def test_editions_of_before_are_told_as_they_were(empty: Store, tmp_path: Path) 
     said = {"key": "k", "url": "u", "abstract": "", "authors": [], "categories": []}
     parts = {"score": 0.5, "match": 0.5, "trend": 0.5, "freshness": 0.5}
     with empty.write() as tx:
-        # more than the migration takes at once; all but the first two have no items
+        # more than the migration takes at once; all but the first three have no items
         for n in range(1, 1003):
             day = MADE_AT.date() + timedelta(days=n)
             tx.execute(insert(edition).values(id=n, subscriber_id=person, local_on=day, **told))
