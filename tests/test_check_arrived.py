@@ -167,3 +167,9 @@ def test_a_mail_with_broken_signatures_is_read_to_its_end() -> None:
     broken = b"DKIM-Signature: \xff\0;;=;d=;h=::\r\nDKIM-Signature:\r\n" + compose(edition())
 
     assert [f.said for f in look(broken)] == ["the mail arrived without a DKIM signature"]
+
+
+def test_a_guess_that_would_pass_is_no_fault() -> None:
+    told = b"Authentication-Results: mx.receiver.example; dmarc=bestguesspass\r\n"
+
+    assert only(judge_arrived(told + signed(), OURS)).level == "green"

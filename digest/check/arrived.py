@@ -27,7 +27,7 @@ _METHODS = ("spf", "dkim", "dmarc")
 _RESULT = re.compile(r"(?:^|\s)(spf|dkim|dmarc)\s*=\s*([a-z]+)", re.I)
 _SIGNER = re.compile(r"\sheader\.[di]\s*=\s*\"?(?:[^\s@\"]*@)?([^\s@\"]+)", re.I)
 _COMMENT = re.compile(r"\([^()]*\)")
-_NO_FAULT = frozenset({"pass", "none", "neutral", "policy", "temperror"})
+_NO_FAULT = frozenset({"pass", "bestguesspass", "none", "neutral", "policy", "temperror"})
 _ADVICE = {
     "spf": "publish the address that the relay sends from in the SPF record; see dns.spf",
     "dkim": "see dns.dkim; what changes a mail on its way (a footer, a filter) must come before"
